@@ -34,7 +34,7 @@ static_assert(std::endian::native == std::endian::little,
 
 template <typename Bits>
 [[nodiscard]] inline Bits LoadBits(const std::byte* data) {
-  Bits bits;
+  Bits bits{};
   std::memcpy(&bits, data, sizeof(bits));
   return bits;
 }

@@ -13,7 +13,7 @@ absl::Status CheckMaskAndScale(const TensorLayout& layout,
         absl::StrCat("scale must be finite and positive; got ", scale));
   }
   const std::int64_t rows = layout.row_count();
-  const auto wanted = static_cast<std::size_t>(rows / 8 + (rows % 8 != 0));
+  const auto wanted = static_cast<std::size_t>((rows + 7) / 8);
   if (!mask.empty() && mask.size() != wanted) {
     return absl::InvalidArgumentError(
         absl::StrCat("validity_mask has ", mask.size(),

@@ -52,17 +52,17 @@ struct Partials {
   std::byte* edge;  // the last columns of every row, 64 bytes each
 };
 
-template <typename Values, std::size_t kLimits, bool kSkipZeros>
+template <typename Values, std::size_t LimitCount, bool SkipZeros>
 class TileSums {
   using Real = typename Values::Real;
   using D = hn::ScalableTag<Real>;
-  using S = Sums<D, kLimits, kSkipZeros>;
+  using S = Sums<D, LimitCount, SkipZeros>;
   using V = hn::Vec<D>;
 
  public:
   TileSums(const Comparisons& comparisons, const Partials<Real>& partials)
       : partials_(partials) {
-    SetLimits<kLimits>(d_, comparisons, limits_);
+    SetLimits<LimitCount>(d_, comparisons, limits_);
   }
 
   // Whole vectors of columns, from `column` on; `rows` point at `column`.
@@ -107,7 +107,7 @@ class TileSums {
     hn::Store(sums.sizes, d_, partials_.sizes + at);
     hn::Store(sums.min, d_, partials_.min + at);
     hn::Store(sums.max, d_, partials_.max + at);
-    for (std::size_t i = 0; i < kLimits; ++i) {
+    for (std::size_t i = 0; i < LimitCount; ++i) {
       hn::Store(sums.counts[i], typename S::DI(), partials_.counts[i] + at);
     }
   }
@@ -118,7 +118,7 @@ class TileSums {
     S sums;
     sums.min = hn::Load(d_, partials_.min + at);
     sums.max = hn::Load(d_, partials_.max + at);
-    for (std::size_t i = 0; i < kLimits; ++i) {
+    for (std::size_t i = 0; i < LimitCount; ++i) {
       sums.counts[i] = hn::Load(typename S::DI(), partials_.counts[i] + at);
     }
     for (const std::byte* row : rows) {
@@ -133,7 +133,7 @@ class TileSums {
 
   D d_;
   Partials<Real> partials_;
-  V limits_[kLimits];
+  std::array<V, LimitCount> limits_;
 };
 
 // A vector of doubles from partial sums or counts of either width.
@@ -151,7 +151,7 @@ HWY_INLINE hn::Vec<D64> ToDouble(D64 d, const Partial* from) {
 }
 
 // Moves the partial sums of a tile into the state of its units.
-template <typename Real, bool kSkipZeros>
+template <typename Real, bool SkipZeros>
 class Folding {
  public:
   using Count = hwy::MakeSigned<Real>;
@@ -189,7 +189,7 @@ class Folding {
     const std::size_t unit = first_ + column;
     const auto one = hn::Set(d, 1.0);
     V rows = hn::Set(d, rows_);
-    if constexpr (kSkipZeros) {
+    if constexpr (SkipZeros) {
       rows = hn::Sub(rows, hn::Sub(ToDouble(d, partials_.counts[0] + column),
                                    ToDouble(d, partials_.counts[1] + column)));
     }
@@ -201,7 +201,7 @@ class Folding {
         hn::Div(ToDouble(d, partials_.distances + column), hn::Max(rows, one));
     const V m2 = hn::NegMulAdd(hn::Mul(shift, shift), rows, squares);
     V mean = hn::Add(ToDouble(d, partials_.pivot + column), shift);
-    if constexpr (kSkipZeros) {
+    if constexpr (SkipZeros) {
       mean = hn::IfThenZeroElse(hn::Eq(rows, hn::Zero(d)), mean);
     }
 
@@ -230,16 +230,28 @@ class Folding {
     store(hn::MulAdd(delta, weight, old_mean), old_mean, state_.mean);
     store(hn::Add(old_m2, hn::Add(hn::Max(m2, hn::Zero(d)), between)), old_m2,
           state_.m2);
-    const V old_sizes = hn::LoadU(d, state_.abs_sum.data() + unit);
-    store(hn::Add(old_sizes, sizes), old_sizes, state_.abs_sum);
-    const V old_min = hn::LoadU(d, state_.min.data() + unit);
-    store(hn::Min(old_min, min), old_min, state_.min);
-    const V old_max = hn::LoadU(d, state_.max.data() + unit);
-    store(hn::Max(old_max, max), old_max, state_.max);
+    FoldSizes(d, good, column);
     if (HWY_UNLIKELY(!hn::AllTrue(d, good))) {
       LeaveOut(d, good, column, left_out, left);
     }
     AddCounts(d, column);
+  }
+
+  template <typename D>
+  HWY_INLINE void FoldSizes(D d, hn::Mask<D> good, std::size_t column) {
+    const auto fold = [&](const Real* partial, std::vector<double>& of,
+                          const auto& join) {
+      double* const to = of.data() + first_ + column;
+      const auto old = hn::LoadU(d, to);
+      const auto joined = join(old, ToDouble(d, partial + column));
+      hn::StoreU(hn::IfThenElse(good, joined, old), d, to);
+    };
+    fold(partials_.sizes, state_.abs_sum,
+         [](auto a, auto b) HWY_ATTR { return hn::Add(a, b); });
+    fold(partials_.min, state_.min,
+         [](auto a, auto b) HWY_ATTR { return hn::Min(a, b); });
+    fold(partials_.max, state_.max,
+         [](auto a, auto b) HWY_ATTR { return hn::Max(a, b); });
   }
 
   // Notes which columns of a vector are not good and takes their counts back.
@@ -247,8 +259,8 @@ class Folding {
   HWY_INLINE void LeaveOut(D d, hn::Mask<D> good, std::size_t column,
                            std::span<std::uint32_t> left_out,
                            std::size_t& left) const {
-    alignas(64) double marks[8] = {};
-    hn::StoreU(hn::IfThenElseZero(good, hn::Set(d, 1.0)), d, marks);
+    alignas(64) std::array<double, 8> marks{};
+    hn::StoreU(hn::IfThenElseZero(good, hn::Set(d, 1.0)), d, marks.data());
     for (std::size_t i = 0; i < hn::Lanes(d); ++i) {
       if (marks[i] != 0.0) continue;
       left_out[left++] = static_cast<std::uint32_t>(column + i);
@@ -328,14 +340,14 @@ void CopyEdge(const Tile& tile, std::size_t count, std::byte* edge,
   }
 }
 
-template <typename Values, std::size_t kLimits, bool kSkipZeros>
+template <typename Values, std::size_t LimitCount, bool SkipZeros>
 std::size_t Add(const Tile& tile, const Comparisons& comparisons,
                 UnitColumns& state, std::byte* memory,
                 std::span<std::uint32_t> left_out) {
   using Real = typename Values::Real;
   const hn::ScalableTag<Real> d;
   const Partials<Real> partials(memory);
-  TileSums<Values, kLimits, kSkipZeros> sums(comparisons, partials);
+  TileSums<Values, LimitCount, SkipZeros> sums(comparisons, partials);
   const std::size_t vectors = tile.width / hn::Lanes(d);
   sums.AddVectors(tile.rows, tile.byte_offset, 0, vectors);
   const std::size_t done = vectors * hn::Lanes(d);
@@ -345,9 +357,9 @@ std::size_t Add(const Tile& tile, const Comparisons& comparisons,
     sums.AddVectors({rows.data(), tile.rows.size()}, 0, done, 1);
   }
 
-  const std::size_t limit_count = std::min(kLimits, comparisons.limit_count);
+  const std::size_t limit_count = std::min(LimitCount, comparisons.limit_count);
   const std::size_t left =
-      Folding<Real, kSkipZeros>(tile, limit_count, partials, state)
+      Folding<Real, SkipZeros>(tile, limit_count, partials, state)
           .Fold(left_out);
   if (!state.seen.empty()) {
     MarkSeen(tile, comparisons, partials.counts, left_out.first(left), state);
@@ -360,13 +372,14 @@ std::size_t AddTileOn(const Tile& tile, const Comparisons& comparisons,
                       std::span<std::uint32_t> left_out) {
   return WithValues(
       tile.dtype, comparisons.limit_count, tile.skip_zeros,
-      [&]<typename Values, std::size_t kLimits, bool kSkipZeros>() {
-        return Add<Values, kLimits, kSkipZeros>(tile, comparisons, state,
-                                                memory, left_out);
+      [&]<typename Values, std::size_t LimitCount, bool SkipZeros>() {
+        return Add<Values, LimitCount, SkipZeros>(tile, comparisons, state,
+                                                  memory, left_out);
       });
 }
 
 }  // namespace
+// NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace firekeeper::core::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

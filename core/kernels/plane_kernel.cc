@@ -47,19 +47,19 @@ HWY_INLINE typename Values::Real Pivot(const std::byte* data,
 
 // The last entries, fewer than a vector: the rest of the vector is the pivot,
 // which adds no distance; what it adds to counts and sizes is taken off again.
-template <typename Values, typename S, typename D, std::size_t kLimits>
+template <typename Values, typename S, typename D, std::size_t LimitCount>
 HWY_INLINE void AddTail(D d, const std::byte* data, std::size_t count,
-                        const hn::Vec<D> (&limits)[kLimits], hn::Vec<D> pivot,
-                        S& sums) {
-  alignas(64) std::byte bytes[64] = {};
-  std::copy_n(data, count * Values::kSize, bytes);
+                        const std::array<hn::Vec<D>, LimitCount>& limits,
+                        hn::Vec<D> pivot, S& sums) {
+  alignas(64) std::array<std::byte, 64> bytes{};
+  std::copy_n(data, count * Values::kSize, bytes.data());
   const auto valid = hn::FirstN(d, count);
-  const auto x = hn::IfThenElse(valid, Values::Load(d, bytes), pivot);
+  const auto x = hn::IfThenElse(valid, Values::Load(d, bytes.data()), pivot);
   const auto padding = hn::IfThenZeroElse(valid, pivot);
   sums.Add(x, pivot, limits);
   sums.sizes = hn::Sub(sums.sizes, hn::Abs(padding));
   const typename S::DI di;
-  for (std::size_t i = 0; i < kLimits; ++i) {
+  for (std::size_t i = 0; i < LimitCount; ++i) {
     const auto counted = hn::AndNot(valid, hn::Ge(pivot, limits[i]));
     sums.counts[i] =
         hn::Add(sums.counts[i], hn::BitCast(di, hn::VecFromMask(d, counted)));
@@ -67,16 +67,16 @@ HWY_INLINE void AddTail(D d, const std::byte* data, std::size_t count,
 }
 
 // False where the sums are not good enough.
-template <typename Real, typename D, std::size_t kLimits, bool kSkipZeros>
-HWY_INLINE bool Finish(const Sums<D, kLimits, kSkipZeros>& sums,
+template <typename Real, typename D, std::size_t LimitCount, bool SkipZeros>
+HWY_INLINE bool Finish(const Sums<D, LimitCount, SkipZeros>& sums,
                        std::size_t entries, double pivot, Piece& piece) {
-  using S = Sums<D, kLimits, kSkipZeros>;
+  using S = Sums<D, LimitCount, SkipZeros>;
   const D d;
   const typename S::DI di;
   const auto sum = [d](hn::Vec<D> v) {
     return static_cast<double>(hn::GetLane(hn::SumOfLanes(d, v)));
   };
-  for (std::size_t i = 0; i < kLimits; ++i) {
+  for (std::size_t i = 0; i < LimitCount; ++i) {
     piece.at_least[i] = static_cast<std::uint64_t>(
         hn::GetLane(hn::SumOfLanes(di, sums.counts[i])));
   }
@@ -84,7 +84,7 @@ HWY_INLINE bool Finish(const Sums<D, kLimits, kSkipZeros>& sums,
   piece.min = static_cast<double>(hn::GetLane(hn::MinOfLanes(d, sums.min)));
   piece.max = static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, sums.max)));
   piece.finite = entries;
-  const std::uint64_t out = kSkipZeros ? Comparisons::Zeros(piece.at_least) : 0;
+  const std::uint64_t out = SkipZeros ? Comparisons::Zeros(piece.at_least) : 0;
   const double squares = sum(sums.squares);
   // One test for every entry that is not finite and every overflow.
   if (!std::isfinite(squares + piece.abs_sum)) return false;
@@ -100,17 +100,17 @@ HWY_INLINE bool Finish(const Sums<D, kLimits, kSkipZeros>& sums,
   return squares <= m2 * kMostCancellation && !underflows;
 }
 
-template <typename Values, std::size_t kLimits, bool kSkipZeros>
+template <typename Values, std::size_t LimitCount, bool SkipZeros>
 bool Run(const std::byte* data, std::size_t count,
          const Comparisons& comparisons, Piece& piece) {
   using Real = typename Values::Real;
   const hn::ScalableTag<Real> d;
-  using S = Sums<hn::ScalableTag<Real>, kLimits, kSkipZeros>;
+  using S = Sums<hn::ScalableTag<Real>, LimitCount, SkipZeros>;
   const std::size_t lanes = hn::Lanes(d);
   const Real first = Pivot<Values>(data, count);
   const auto pivot = hn::Set(d, first);
-  hn::Vec<hn::ScalableTag<Real>> limits[kLimits];
-  SetLimits<kLimits>(d, comparisons, limits);
+  std::array<hn::Vec<hn::ScalableTag<Real>>, LimitCount> limits;
+  SetLimits<LimitCount>(d, comparisons, limits);
 
   S sums;
   std::size_t i = 0;
@@ -136,15 +136,16 @@ bool ReduceRunOn(DataType dtype, const std::byte* data, std::size_t count,
                  Piece& piece) {
   return WithValues(
       dtype, comparisons.limit_count, skip_zeros,
-      [&]<typename Values, std::size_t kLimits, bool kSkipZeros>() {
-        return Run<Values, kLimits, kSkipZeros>(data, count, comparisons,
-                                                piece);
+      [&]<typename Values, std::size_t LimitCount, bool SkipZeros>() {
+        return Run<Values, LimitCount, SkipZeros>(data, count, comparisons,
+                                                  piece);
       });
 }
 
 std::string_view TargetOn() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace
+// NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace firekeeper::core::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -10,6 +10,7 @@
 
 #include <hwy/highway.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -25,7 +26,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <typename D>
 HWY_INLINE hn::Vec<D> LoadBytes(D d, const std::byte* data) {
 #if HWY_TARGET == HWY_SCALAR
-  hn::TFromD<D> value;
+  hn::TFromD<D> value{};
   hwy::CopyBytes<sizeof(value)>(data, &value);
   return hn::Set(d, value);
 #else
@@ -106,7 +107,7 @@ struct Bf16Values {
 // Running sums of the lanes of some vectors. Distances are from a pivot: the
 // variance of values far from zero would drown otherwise. NaN and infinities
 // make `squares` or `sizes` not finite.
-template <typename D, std::size_t kLimits, bool kSkipZeros>
+template <typename D, std::size_t LimitCount, bool SkipZeros>
 struct Sums {
   using Real = hn::TFromD<D>;
   using V = hn::Vec<D>;
@@ -118,7 +119,7 @@ struct Sums {
   V sizes = hn::Zero(d);
   V min = hn::Set(d, std::numeric_limits<Real>::infinity());
   V max = hn::Set(d, -std::numeric_limits<Real>::infinity());
-  hn::Vec<DI> counts[kLimits];
+  std::array<hn::Vec<DI>, LimitCount> counts;
 
   HWY_INLINE Sums() {
     for (auto& count : counts) count = hn::Zero(DI());
@@ -131,13 +132,13 @@ struct Sums {
     sizes = hn::Add(sizes, other.sizes);
   }
 
-  HWY_INLINE void Add(V x, V pivot, const V (&limits)[kLimits]) {
-    for (std::size_t i = 0; i < kLimits; ++i) {
+  HWY_INLINE void Add(V x, V pivot, const std::array<V, LimitCount>& limits) {
+    for (std::size_t i = 0; i < LimitCount; ++i) {
       counts[i] = AddTrue(counts[i], hn::Ge(x, limits[i]));
     }
     sizes = hn::Add(sizes, hn::Abs(x));
     V distance = hn::Sub(x, pivot);
-    if constexpr (kSkipZeros) {
+    if constexpr (SkipZeros) {
       const auto is_zero = hn::Eq(x, hn::Zero(d));
       distance = hn::IfThenZeroElse(is_zero, distance);
       min = hn::Min(min, hn::IfThenElse(is_zero, min, x));
@@ -163,15 +164,15 @@ struct Sums {
   }
 };
 
-template <std::size_t kLimits, typename D>
+template <std::size_t LimitCount, typename D>
 HWY_INLINE void SetLimits(D d, const Comparisons& comparisons,
-                          hn::Vec<D> (&limits)[kLimits]) {
-  for (std::size_t i = 0; i < kLimits; ++i) {
+                          std::array<hn::Vec<D>, LimitCount>& limits) {
+  for (std::size_t i = 0; i < LimitCount; ++i) {
     limits[i] = hn::Set(d, static_cast<hn::TFromD<D>>(comparisons.limits[i]));
   }
 }
 
-// Calls run.template operator()<Values, kLimits, kSkipZeros>() for what the
+// Calls run.template operator()<Values, LimitCount, SkipZeros>() for what the
 // arguments say. Few variants: unused limits cost less than compiled code.
 template <typename Values, typename Run>
 HWY_INLINE auto WithVariant(std::size_t limit_count, bool skip_zeros,
@@ -198,6 +199,7 @@ HWY_INLINE auto WithValues(DataType dtype, std::size_t limit_count,
   return WithVariant<Bf16Values>(limit_count, skip_zeros, run);
 }
 
+// NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace firekeeper::core::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

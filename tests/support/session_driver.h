@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,7 +22,8 @@ class SessionDriver {
                          const std::string& tenant = "tenant")
       : session_(std::make_unique<server::IngestSession>(
             registry, tenant,
-            [this](const std::string& /*reason*/) { ++fences_; })) {}
+            [fences = fences_](const std::string& /*reason*/) { ++*fences; })) {
+  }
 
   // Answers to this message only are kept.
   absl::Status Say(const v1::StreamRequest& request) {
@@ -61,11 +63,13 @@ class SessionDriver {
   [[nodiscard]] bool fenced() const {
     return !answers_.empty() && answers_.back().has_fenced();
   }
-  [[nodiscard]] int fences() const { return fences_; }
+  [[nodiscard]] int fences() const { return *fences_; }
   [[nodiscard]] server::IngestSession& session() { return *session_; }
 
  private:
-  int fences_ = 0;
+  // Shared, because a fence may come while the stream goes.
+  std::shared_ptr<std::atomic<int>> fences_ =
+      std::make_shared<std::atomic<int>>(0);
   std::vector<v1::StreamResponse> answers_;
   std::unique_ptr<server::IngestSession> session_;
 };

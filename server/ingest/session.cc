@@ -1,0 +1,375 @@
+#include "server/ingest/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/errors.h"
+#include "server/ingest/codec.h"
+#include "server/ingest/limits_codec.h"
+
+namespace firekeeper::server {
+namespace {
+
+// A run that goes away while an Open is on the way does so once; more than a
+// few times in a row is no accident.
+constexpr int kJoinTries = 3;
+
+absl::Status WrongOrder(const std::string& message) {
+  return Refusal(absl::StatusCode::kFailedPrecondition, "WRONG_ORDER", message);
+}
+
+absl::Status Hole(const std::string& field, std::uint64_t got,
+                  std::uint64_t expected) {
+  return Refusal(
+      absl::StatusCode::kOutOfRange, "SEQUENCE_HOLE",
+      absl::StrCat(field, " is ", got, "; the next expected is ", expected,
+                   " and the missing ones were not declared as "
+                   "gap"));
+}
+
+// Deleted or expired while its Open was on the way; the next try makes a new
+// one.
+bool IsDeleted(const absl::Status& status) {
+  return ReasonOf(status) == "RUN_DELETED";
+}
+
+bool IsChunked(const v1::Snapshot& snapshot) {
+  return snapshot.has_tensor() && snapshot.tensor().chunk_count() > 1;
+}
+
+// What ends the stream rather than refusing one snapshot.
+bool EndsStream(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kAborted ||
+         status.code() == absl::StatusCode::kUnavailable || IsDeleted(status);
+}
+
+}  // namespace
+
+IngestSession::IngestSession(Registry& registry, std::string tenant,
+                             FenceFunction on_fenced)
+    : registry_(registry),
+      tenant_(std::move(tenant)),
+      on_fenced_(std::move(on_fenced)),
+      intake_(registry.limits(), registry.memory()) {}
+
+IngestSession::~IngestSession() {
+  if (run_) run_->Disconnect(handle_, registry_.Now());
+}
+
+absl::Status IngestSession::OnMessage(
+    const v1::StreamRequest& request, std::size_t wire_bytes,
+    std::vector<v1::StreamResponse>* responses) {
+  if (closed_) return WrongOrder("a message came after close");
+  absl::Status status = CheckCredit(wire_bytes);
+  if (status.ok()) status = Dispatch(request, responses);
+  if (status.code() == absl::StatusCode::kAborted) {
+    responses->emplace_back().mutable_fenced()->set_reason(
+        std::string(status.message()));
+  }
+  return status;
+}
+
+absl::Status IngestSession::CheckCredit(std::size_t wire_bytes) {
+  if (!run_) return absl::OkStatus();
+  received_bytes_ += wire_bytes;
+  if (received_bytes_ > credit_bytes_) {
+    return Refusal(absl::StatusCode::kResourceExhausted, "CREDIT_EXCEEDED",
+                   absl::StrCat(received_bytes_,
+                                " bytes were sent; the credit "
+                                "is ",
+                                credit_bytes_));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status IngestSession::Dispatch(
+    const v1::StreamRequest& request,
+    std::vector<v1::StreamResponse>* responses) {
+  using enum v1::StreamRequest::MessageCase;
+  if (request.message_case() == MESSAGE_NOT_SET) {
+    return FieldError("message", "none of open, batch, gap, progress, close");
+  }
+  if (request.message_case() == kOpen) {
+    const absl::Status opened =
+        OnOpen(request.open(), responses->emplace_back().mutable_opened());
+    if (!opened.ok()) responses->pop_back();
+    return opened;
+  }
+  if (!run_) return WrongOrder("the first message must be open");
+  absl::Status status = Receive(request.batch());
+  if (!status.ok()) return status;
+  switch (request.message_case()) {
+    case kBatch:
+      status = OnBatch(request.batch(), "batch.", responses);
+      break;
+    case kGap:
+      status = WithFieldPrefix(OnGap(request.gap()), "gap.");
+      break;
+    case kProgress:
+      status = WithFieldPrefix(OnProgress(request.progress()), "progress.");
+      break;
+    case kClose:
+      status = OnClose(request.close());
+      break;
+    case kOpen:
+    case MESSAGE_NOT_SET:
+      break;
+  }
+  AppendAck(responses);
+  return status;
+}
+
+absl::Status IngestSession::OnOpen(const v1::Open& open, v1::Opened* opened) {
+  if (run_) return WrongOrder("open may come only once");
+  if (absl::Status status =
+          CheckName("open.run_id", open.run_id(), registry_.limits());
+      !status.ok()) {
+    return status;
+  }
+  const auto request = DecodeOpen(open, registry_.limits());
+  if (!request.ok()) return WithFieldPrefix(request.status(), "open.");
+  const auto joined = Join(*request, open.run_id());
+  if (!joined.ok()) return WithFieldPrefix(joined.status(), "open.");
+  handle_ = joined->handle;
+  accepted_seq_ = joined->accepted_seq;
+  resume_step_ = request->resume_step;
+  for (std::size_t i = 0; i < request->layers.size(); ++i) {
+    const auto& [spec, share] = request->layers[i];
+    held_[spec.name] = {.layer = joined->layers[i], .share = share};
+  }
+  credit_bytes_ = registry_.limits().credit_window_bytes;
+
+  opened->set_attempt(handle_.attempt);
+  opened->set_incarnation(handle_.incarnation);
+  opened->set_accepted_seq(accepted_seq_);
+  opened->set_durable_seq(accepted_seq_);
+  opened->set_durability(v1::DURABILITY_NONE);
+  opened->set_credit_bytes(credit_bytes_);
+  *opened->mutable_limits() =
+      LimitsToProto(registry_.limits(), registry_.settings());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<OpenResult> IngestSession::Join(const OpenRequest& request,
+                                               const std::string& run_id) {
+  const RunKey key{.tenant = tenant_, .run_id = run_id};
+  absl::Status refused;
+  for (int i = 0; i < kJoinTries; ++i) {
+    auto run = registry_.FindOrCreate(key);
+    if (!run.ok()) return run.status();
+    auto result = (*run)->Open(request, on_fenced_, registry_.Now());
+    if (result.ok()) {
+      run_ = *std::move(run);
+      return result;
+    }
+    registry_.DropIfUnused(key);
+    refused = result.status();
+    if (!IsDeleted(refused)) break;
+  }
+  return refused;
+}
+
+absl::Status IngestSession::Receive(const v1::Batch& batch) {
+  std::uint64_t payload_bytes = 0;
+  for (const v1::Snapshot& snapshot : batch.snapshots()) {
+    payload_bytes += snapshot.has_tensor() ? snapshot.tensor().data().size()
+                                           : snapshot.summary().ByteSizeLong();
+  }
+  return run_->Receive(handle_, payload_bytes, registry_.Now());
+}
+
+void IngestSession::AppendAck(std::vector<v1::StreamResponse>* responses) {
+  credit_bytes_ = received_bytes_ + registry_.limits().credit_window_bytes;
+  v1::Ack* ack = responses->emplace_back().mutable_ack();
+  ack->set_accepted_seq(accepted_seq_);
+  ack->set_durable_seq(accepted_seq_);
+  ack->set_credit_bytes(credit_bytes_);
+}
+
+absl::Status IngestSession::OnBatch(
+    const v1::Batch& batch, const std::string& prefix,
+    std::vector<v1::StreamResponse>* responses) {
+  if (batch.first_seq() == 0) {
+    return FieldError(prefix + "first_seq", "0; the first number is 1");
+  }
+  if (batch.snapshots().empty()) {
+    return FieldError(prefix + "snapshots", "empty; at least one is needed");
+  }
+  if (batch.first_seq() > accepted_seq_ + 1) {
+    return Hole(prefix + "first_seq", batch.first_seq(), accepted_seq_ + 1);
+  }
+  for (int i = 0; i < batch.snapshots_size(); ++i) {
+    const v1::Snapshot& snapshot = batch.snapshots(i);
+    const std::string field = absl::StrCat(prefix, "snapshots[", i, "].");
+    if (IsChunked(snapshot) && batch.snapshots_size() > 1) {
+      return FieldError(field + "tensor",
+                        "a chunk shares its batch with other snapshots; it "
+                        "must travel alone");
+    }
+    // What was accepted before is a resend, or the rest of a refused tensor.
+    if (batch.first_seq() + static_cast<std::uint64_t>(i) <= accepted_seq_) {
+      continue;
+    }
+    const absl::Status status = FoldNext(snapshot, field, responses);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status IngestSession::FoldNext(
+    const v1::Snapshot& snapshot, const std::string& field,
+    std::vector<v1::StreamResponse>* responses) {
+  const std::uint64_t seq = accepted_seq_ + 1;
+  const absl::StatusOr<std::optional<core::MergeOutcome>> outcome =
+      Fold(snapshot);
+  if (outcome.ok() && !outcome->has_value()) return absl::OkStatus();
+  if (!outcome.ok() && EndsStream(outcome.status())) return outcome.status();
+  intake_.Drop();
+
+  absl::Status refused = outcome.status();
+  if (outcome.ok() && **outcome == core::MergeOutcome::kConflicting) {
+    refused = Refusal(
+        absl::StatusCode::kAlreadyExists, "CONFLICTING_CONTENT",
+        absl::StrCat("step ", snapshot.step(), " part ", snapshot.part(),
+                     ": was sent before with other content"));
+  }
+  const absl::Status accepted = run_->Accept(
+      handle_, seq, outcome.ok() ? snapshot.step() : -1, registry_.Now());
+  if (!accepted.ok()) return accepted;
+  accepted_seq_ = seq;
+  if (outcome.ok()) {
+    run_->Count(**outcome);
+  } else {
+    run_->CountRejected();
+  }
+  if (!refused.ok()) {
+    v1::Reject* reject = responses->emplace_back().mutable_reject();
+    reject->set_seq(seq);
+    *reject->mutable_status() = ToProto(WithFieldPrefix(refused, field));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const IngestSession::Held*> IngestSession::FindHeld(
+    const v1::Snapshot& snapshot) const {
+  if (absl::Status status = CheckSnapshotKey(snapshot, registry_.limits());
+      !status.ok()) {
+    return status;
+  }
+  const auto held = held_.find(snapshot.layer());
+  if (held == held_.end()) {
+    return FieldError("layer", absl::StrCat("\"", snapshot.layer(),
+                                            "\" was not declared in open"));
+  }
+  if (snapshot.step() < resume_step_) {
+    return FieldError(
+        "step", absl::StrCat(snapshot.step(), "; the attempt resumed at step ",
+                             resume_step_));
+  }
+  const auto signal = static_cast<core::Signal>(snapshot.signal());
+  if (held->second.layer->spec().Width(signal) == 0) {
+    return FieldError("signal",
+                      "INPUT needs input_unit_count or fan_in in the layer");
+  }
+  return &held->second;
+}
+
+absl::StatusOr<std::optional<core::MergeOutcome>> IngestSession::Fold(
+    const v1::Snapshot& snapshot) {
+  if (absl::Status status = intake_.CheckNext(snapshot); !status.ok()) {
+    return status;
+  }
+  if (snapshot.payload_case() == v1::Snapshot::PAYLOAD_NOT_SET) {
+    return FieldError("payload", "neither tensor nor summary");
+  }
+  const auto held = FindHeld(snapshot);
+  if (!held.ok()) return held.status();
+  LayerState& layer = *(*held)->layer;
+  const auto signal = static_cast<core::Signal>(snapshot.signal());
+  const core::Index width = signal == core::Signal::kInput
+                                ? layer.spec().Width(signal)
+                                : (*held)->share.unit_count;
+  const core::ColumnSet columns = layer.ColumnsFor(signal);
+
+  std::optional<core::UnitSummary> summary;
+  if (snapshot.has_summary()) {
+    auto decoded =
+        DecodeSummary(snapshot.summary(), columns, width, registry_.limits());
+    if (!decoded.ok()) return WithFieldPrefix(decoded.status(), "summary.");
+    summary = *std::move(decoded);
+  } else {
+    auto reduced = intake_.Fold(
+        snapshot, width, {.rule = layer.RuleFor(signal), .columns = columns});
+    if (!reduced.ok()) return reduced.status();
+    summary = *std::move(reduced);
+  }
+  if (!summary) return std::nullopt;
+  summary->StampStep(snapshot.step());
+  const auto outcome =
+      layer.Merge({.attempt = handle_.attempt,
+                   .source = handle_.source,
+                   .signal = signal,
+                   .phase = static_cast<core::Phase>(snapshot.phase()),
+                   .step = snapshot.step(),
+                   .part = snapshot.part()},
+                  *summary, registry_.Now());
+  if (!outcome.ok()) return outcome.status();
+  return *outcome;
+}
+
+absl::Status IngestSession::OnGap(const v1::Gap& gap) {
+  if (absl::Status status = CheckGap(gap); !status.ok()) return status;
+  if (gap.to_seq() <= accepted_seq_) return absl::OkStatus();
+  if (gap.from_seq() > accepted_seq_ + 1) {
+    return Hole("gap.from_seq", gap.from_seq(), accepted_seq_ + 1);
+  }
+  intake_.Drop();
+  const absl::Status status =
+      run_->AcceptGap(handle_, gap.to_seq(), registry_.Now());
+  if (status.ok()) accepted_seq_ = gap.to_seq();
+  return status;
+}
+
+absl::Status IngestSession::OnProgress(const v1::Progress& progress) {
+  if (absl::Status status = CheckProgress(progress, registry_.limits());
+      !status.ok()) {
+    return status;
+  }
+  if (progress.complete_through_step() < complete_through_step_) {
+    return FieldError(
+        "complete_through_step",
+        absl::StrCat(progress.complete_through_step(), "; it was ",
+                     complete_through_step_, " before and may not shrink"));
+  }
+  complete_through_step_ = progress.complete_through_step();
+  for (int i = 0; i < progress.scalars_size(); ++i) {
+    const v1::Scalar& scalar = progress.scalars(i);
+    const absl::Status kept =
+        run_->SetScalar(scalar.name(), scalar.step(), scalar.value());
+    if (!kept.ok()) {
+      return WithFieldPrefix(kept, absl::StrCat("scalars[", i, "]."));
+    }
+  }
+  const std::vector<std::int64_t> sampled(progress.sampled_steps().begin(),
+                                          progress.sampled_steps().end());
+  return run_->SetProgress(handle_, progress.complete_through_step(), sampled,
+                           registry_.Now());
+}
+
+absl::Status IngestSession::OnClose(const v1::Close& close) {
+  if (close.final_seq() != accepted_seq_) {
+    return Refusal(absl::StatusCode::kOutOfRange, "SEQUENCE_HOLE",
+                   absl::StrCat("close.final_seq is ", close.final_seq(),
+                                "; the accepted mark is ", accepted_seq_));
+  }
+  const absl::Status status = run_->CloseSource(handle_, registry_.Now());
+  if (status.ok()) closed_ = true;
+  return status;
+}
+
+std::size_t IngestSession::MemoryUsed() const {
+  return sizeof(*this) + intake_.MemoryUsed();
+}
+
+}  // namespace firekeeper::server

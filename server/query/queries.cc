@@ -1,0 +1,293 @@
+#include "server/query/queries.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "core/reduce.h"
+#include "server/errors.h"
+#include "server/ingest/codec.h"
+#include "server/ingest/limits_codec.h"
+#include "server/query/paging.h"
+#include "server/query/view_codec.h"
+#include "server/version.h"
+
+namespace firekeeper::server {
+namespace {
+
+// Parts in an order that no other parts can spell: names hold no NUL.
+template <typename... Parts>
+std::string QueryOf(const Parts&... parts) {
+  std::string query;
+  (absl::StrAppend(&query, parts, std::string(1, '\0')), ...);
+  return query;
+}
+
+// Where a layer stands in the forward order; compares as the list is sorted.
+using LayerPosition = std::pair<std::uint32_t, std::string>;
+
+LayerPosition PositionOf(const LayerState& layer) {
+  return {layer.spec().order, layer.spec().name};
+}
+
+std::string PositionText(const LayerState& layer) {
+  return absl::StrCat(layer.spec().order, ":", layer.spec().name);
+}
+
+absl::StatusOr<LayerPosition> ParsePosition(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  LayerPosition position;
+  if (colon == std::string::npos ||
+      !absl::SimpleAtoi(text.substr(0, colon), &position.first)) {
+    return FieldError("page_token", "not a token of a list of layers");
+  }
+  position.second = text.substr(colon + 1);
+  return position;
+}
+
+absl::StatusOr<std::vector<core::HealthState>> StatesOf(
+    const v1::ListUnitsRequest& request) {
+  std::vector<core::HealthState> states;
+  for (int i = 0; i < request.states_size(); ++i) {
+    if (!v1::HealthState_IsValid(request.states(i)) ||
+        request.states(i) == v1::HEALTH_STATE_UNSPECIFIED) {
+      return FieldError(absl::StrCat("states[", i, "]"),
+                        absl::StrCat(static_cast<int>(request.states(i)),
+                                     " is no health state"));
+    }
+    states.push_back(static_cast<core::HealthState>(request.states(i)));
+  }
+  // A filter has no order and no multiplicity; its page tokens neither.
+  std::ranges::sort(states);
+  states.erase(std::ranges::unique(states).begin(), states.end());
+  return states;
+}
+
+struct SeriesKey {
+  core::Signal signal{};
+  core::Phase phase{};
+};
+
+absl::StatusOr<SeriesKey> SeriesOf(const v1::GetLayerHistoryRequest& request) {
+  if (!v1::Signal_IsValid(request.signal()) ||
+      request.signal() == v1::SIGNAL_UNSPECIFIED) {
+    return FieldError("signal", absl::StrCat(static_cast<int>(request.signal()),
+                                             " is no signal"));
+  }
+  if (!v1::Phase_IsValid(request.phase())) {
+    return FieldError("phase", absl::StrCat(static_cast<int>(request.phase()),
+                                            " is no phase"));
+  }
+  const bool unset = request.phase() == v1::PHASE_UNSPECIFIED;
+  return SeriesKey{.signal = static_cast<core::Signal>(request.signal()),
+                   .phase = unset ? core::Phase::kTrain
+                                  : static_cast<core::Phase>(request.phase())};
+}
+
+}  // namespace
+
+absl::Status NotInThisVersion(const std::string& method) {
+  return Refusal(absl::StatusCode::kUnimplemented, "NOT_IN_THIS_VERSION",
+                 absl::StrCat(method, " is not part of firekeeperd ", kVersion,
+                              "; GetServerInfo.diagnosis_available says when "
+                              "it is"));
+}
+
+Queries::Queries(Registry& registry, absl::Time started)
+    : registry_(registry), started_(started) {}
+
+absl::StatusOr<std::shared_ptr<Run>> Queries::FindRun(
+    const std::string& tenant, const std::string& run_id) const {
+  absl::Status status = CheckName("run_id", run_id, registry_.limits());
+  if (!status.ok()) return status;
+  return registry_.Find({.tenant = tenant, .run_id = run_id});
+}
+
+absl::StatusOr<Queries::Place> Queries::FindLayer(
+    const std::string& tenant, const std::string& run_id,
+    const std::string& layer) const {
+  auto run = FindRun(tenant, run_id);
+  if (!run.ok()) return run.status();
+  absl::Status status = CheckName("layer", layer, registry_.limits());
+  if (!status.ok()) return status;
+  std::shared_ptr<LayerState> found = (*run)->FindLayer(layer);
+  if (!found) {
+    return Refusal(
+        absl::StatusCode::kNotFound, "LAYER_NOT_FOUND",
+        absl::StrCat("run \"", run_id, "\" has no layer \"", layer, "\""));
+  }
+  return Place{.run = *std::move(run), .layer = std::move(found)};
+}
+
+absl::StatusOr<std::size_t> Queries::PageLimit(std::int32_t page_size) const {
+  return PageSize(page_size, registry_.limits().max_page_size);
+}
+
+absl::Status Queries::GetServerInfo(const std::string& tenant,
+                                    const v1::GetServerInfoRequest& /*request*/,
+                                    v1::GetServerInfoResponse* response) const {
+  response->set_version(kVersion);
+  response->set_durability(v1::DURABILITY_NONE);
+  *response->mutable_limits() =
+      LimitsToProto(registry_.limits(), registry_.settings());
+  response->set_tenant(tenant);
+  *response->mutable_started() = ToTimestamp(started_);
+  response->set_kernel_target(std::string(core::KernelTarget()));
+  response->set_diagnosis_available(false);
+  return absl::OkStatus();
+}
+
+absl::Status Queries::ListRuns(const std::string& tenant,
+                               const v1::ListRunsRequest& request,
+                               v1::ListRunsResponse* response) const {
+  const auto limit = PageLimit(request.page_size());
+  if (!limit.ok()) return limit.status();
+  const std::string query = QueryOf("runs", tenant);
+  const auto after = PagePosition(request.page_token(), query);
+  if (!after.ok()) return after.status();
+  // One more than the page tells whether there is another.
+  auto runs = registry_.List(tenant, *after, *limit + 1);
+  if (runs.size() > *limit) {
+    runs.resize(*limit);
+    response->set_next_page_token(PageToken(query, runs.back()->run_id()));
+  }
+  for (const auto& run : runs) {
+    ToProto(run->View(registry_.Now()), response->add_runs());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Queries::GetRun(const std::string& tenant,
+                             const v1::GetRunRequest& request,
+                             v1::GetRunResponse* response) const {
+  const auto run = FindRun(tenant, request.run_id());
+  if (!run.ok()) return run.status();
+  ToProto((*run)->View(registry_.Now()), response->mutable_run());
+  return absl::OkStatus();
+}
+
+absl::Status Queries::EndRun(const std::string& tenant,
+                             const v1::EndRunRequest& request,
+                             v1::EndRunResponse* response) const {
+  const auto run = FindRun(tenant, request.run_id());
+  if (!run.ok()) return run.status();
+  const absl::Time now = registry_.Now();
+  (*run)->End(now);
+  ToProto((*run)->View(now), response->mutable_run());
+  return absl::OkStatus();
+}
+
+absl::Status Queries::DeleteRun(const std::string& tenant,
+                                const v1::DeleteRunRequest& request,
+                                v1::DeleteRunResponse* /*response*/) const {
+  absl::Status status =
+      CheckName("run_id", request.run_id(), registry_.limits());
+  if (!status.ok()) return status;
+  return registry_.Delete({.tenant = tenant, .run_id = request.run_id()});
+}
+
+absl::Status Queries::ListLayers(const std::string& tenant,
+                                 const v1::ListLayersRequest& request,
+                                 v1::ListLayersResponse* response) const {
+  const auto run = FindRun(tenant, request.run_id());
+  if (!run.ok()) return run.status();
+  const auto limit = PageLimit(request.page_size());
+  if (!limit.ok()) return limit.status();
+  const std::string query = QueryOf("layers", tenant, request.run_id());
+  const auto after = PagePosition(request.page_token(), query);
+  if (!after.ok()) return after.status();
+
+  const auto layers = (*run)->Layers();
+  const std::uint64_t run_units = (*run)->UnitCount();
+  auto next = layers.begin();
+  if (!after->empty()) {
+    const auto position = ParsePosition(*after);
+    if (!position.ok()) return position.status();
+    next = std::ranges::find_if(layers, [&](const auto& layer) {
+      return PositionOf(*layer) > *position;
+    });
+  }
+  for (; next != layers.end(); ++next) {
+    if (static_cast<std::size_t>(response->layers_size()) == *limit) {
+      response->set_next_page_token(
+          PageToken(query, PositionText(**std::prev(next))));
+      break;
+    }
+    ToProto((*next)->View(run_units), response->add_layers());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Queries::GetLayer(const std::string& tenant,
+                               const v1::GetLayerRequest& request,
+                               v1::GetLayerResponse* response) const {
+  const auto place = FindLayer(tenant, request.run_id(), request.layer());
+  if (!place.ok()) return place.status();
+  ToProto(place->layer->View(place->run->UnitCount()),
+          response->mutable_layer());
+  return absl::OkStatus();
+}
+
+absl::Status Queries::GetLayerHistory(
+    const std::string& tenant, const v1::GetLayerHistoryRequest& request,
+    v1::GetLayerHistoryResponse* response) const {
+  const auto place = FindLayer(tenant, request.run_id(), request.layer());
+  if (!place.ok()) return place.status();
+  const auto series = SeriesOf(request);
+  if (!series.ok()) return series.status();
+  const auto limit = PageLimit(request.page_size());
+  if (!limit.ok()) return limit.status();
+  const std::string query = QueryOf(
+      "history", tenant, request.run_id(), request.layer(),
+      static_cast<int>(series->signal), static_cast<int>(series->phase));
+  // The first step of the next window: old windows may be gone by then.
+  const auto from = NumericPosition(request.page_token(), query);
+  if (!from.ok()) return from.status();
+
+  for (const SignalView& window :
+       place->layer->History(series->signal, series->phase)) {
+    if (static_cast<std::uint64_t>(window.steps.first) < *from) continue;
+    if (static_cast<std::size_t>(response->windows_size()) == *limit) {
+      response->set_next_page_token(
+          PageToken(query, absl::StrCat(window.steps.first)));
+      break;
+    }
+    ToProto(window, response->add_windows());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Queries::ListUnits(const std::string& tenant,
+                                const v1::ListUnitsRequest& request,
+                                v1::ListUnitsResponse* response) const {
+  const auto place = FindLayer(tenant, request.run_id(), request.layer());
+  if (!place.ok()) return place.status();
+  const auto states = StatesOf(request);
+  if (!states.ok()) return states.status();
+  const auto limit = PageLimit(request.page_size());
+  if (!limit.ok()) return limit.status();
+  std::string query =
+      QueryOf("units", tenant, request.run_id(), request.layer());
+  for (const core::HealthState state : *states) {
+    absl::StrAppend(&query, static_cast<int>(state), ",");
+  }
+  const auto first = NumericPosition(request.page_token(), query);
+  if (!first.ok()) return first.status();
+
+  UnitPage page =
+      place->layer->Units(place->run->UnitCount(), *states, *first, *limit + 1);
+  if (page.units.size() > *limit) {
+    response->set_next_page_token(
+        PageToken(query, absl::StrCat(page.units[*limit].unit)));
+    page.units.resize(*limit);
+  }
+  for (const UnitView& unit : page.units) ToProto(unit, response->add_units());
+  ToProto(page.certificate_settings, page.certificate,
+          response->mutable_certificate());
+  response->set_total_size(page.total);
+  return absl::OkStatus();
+}
+
+}  // namespace firekeeper::server

@@ -1,0 +1,75 @@
+// The answers of DiagnosticsService, free of gRPC: whoever serves them over
+// another transport gets the same.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "firekeeper/v1/diagnostics.pb.h"
+#include "server/state/registry.h"
+
+namespace firekeeper::server {
+
+// UNIMPLEMENTED: `method` comes with a later version.
+[[nodiscard]] absl::Status NotInThisVersion(const std::string& method);
+
+// Every answer is about the runs of `tenant` only; what belongs to another is
+// NOT_FOUND. Fails with INVALID_ARGUMENT, naming the field, for a malformed
+// request. A failed call may leave `response` half filled.
+//
+// Thread-safe.
+class Queries {
+ public:
+  // Requires: `registry` outlives the queries.
+  Queries(Registry& registry, absl::Time started);
+
+  absl::Status GetServerInfo(const std::string& tenant,
+                             const v1::GetServerInfoRequest& request,
+                             v1::GetServerInfoResponse* response) const;
+  absl::Status ListRuns(const std::string& tenant,
+                        const v1::ListRunsRequest& request,
+                        v1::ListRunsResponse* response) const;
+  absl::Status GetRun(const std::string& tenant,
+                      const v1::GetRunRequest& request,
+                      v1::GetRunResponse* response) const;
+  absl::Status EndRun(const std::string& tenant,
+                      const v1::EndRunRequest& request,
+                      v1::EndRunResponse* response) const;
+  absl::Status DeleteRun(const std::string& tenant,
+                         const v1::DeleteRunRequest& request,
+                         v1::DeleteRunResponse* response) const;
+  absl::Status ListLayers(const std::string& tenant,
+                          const v1::ListLayersRequest& request,
+                          v1::ListLayersResponse* response) const;
+  absl::Status GetLayer(const std::string& tenant,
+                        const v1::GetLayerRequest& request,
+                        v1::GetLayerResponse* response) const;
+  absl::Status GetLayerHistory(const std::string& tenant,
+                               const v1::GetLayerHistoryRequest& request,
+                               v1::GetLayerHistoryResponse* response) const;
+  absl::Status ListUnits(const std::string& tenant,
+                         const v1::ListUnitsRequest& request,
+                         v1::ListUnitsResponse* response) const;
+
+ private:
+  struct Place {
+    std::shared_ptr<Run> run;
+    std::shared_ptr<LayerState> layer;
+  };
+
+  absl::StatusOr<std::shared_ptr<Run>> FindRun(const std::string& tenant,
+                                               const std::string& run_id) const;
+  absl::StatusOr<Place> FindLayer(const std::string& tenant,
+                                  const std::string& run_id,
+                                  const std::string& layer) const;
+  absl::StatusOr<std::size_t> PageLimit(std::int32_t page_size) const;
+
+  Registry& registry_;
+  const absl::Time started_;
+};
+
+}  // namespace firekeeper::server

@@ -1,0 +1,131 @@
+// Everything that is known of one layer of a run: a track for each signal and
+// phase, and the verdicts computed from them.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "core/firing_rule.h"
+#include "core/health.h"
+#include "core/signal_track.h"
+#include "core/window.h"
+#include "server/state/layer_spec.h"
+#include "server/state/limits.h"
+#include "server/state/memory_budget.h"
+#include "server/state/views.h"
+
+namespace firekeeper::server {
+
+// Where a snapshot belongs.
+struct SnapshotPlace {
+  std::uint32_t attempt = 0;
+  std::uint32_t source = 0;
+  core::Signal signal{};
+  core::Phase phase{};
+  std::int64_t step = 0;
+  std::uint32_t part = 0;
+};
+
+// Thread-safe.
+class LayerState {
+ public:
+  LayerState(LayerSpec spec, const StateSettings& settings,
+             MemoryBudget& memory);
+  ~LayerState();
+  LayerState(const LayerState&) = delete;
+  LayerState& operator=(const LayerState&) = delete;
+
+  [[nodiscard]] const LayerSpec& spec() const { return spec_; }
+
+  // How a snapshot of this layer has to be reduced.
+  [[nodiscard]] core::FiringRule RuleFor(core::Signal signal) const;
+  [[nodiscard]] core::ColumnSet ColumnsFor(core::Signal signal) const;
+
+  // Whether a source of `attempt` may hold `share`: kInvalidArgument where it
+  // contradicts what this or another source of the attempt declared.
+  [[nodiscard]] absl::Status CheckShare(std::uint32_t attempt,
+                                        std::uint32_t source,
+                                        const LayerShare& share) const;
+  // Declares it. Requires: CheckShare() allowed it, the attempt has begun.
+  void Declare(std::uint32_t source, const LayerShare& share);
+  // What a source declared; empty where it did not.
+  [[nodiscard]] std::optional<LayerShare> ShareOf(std::uint32_t source) const;
+
+  // Merges one snapshot of a source. `summary` has the units of the source's
+  // share (for INPUT all of them), columns as ColumnsFor() says (clusters may
+  // be missing: the step is the cluster) and carries its step. Fails, changing
+  // nothing, with kInvalidArgument for other columns or units, kOutOfRange for
+  // a step whose window is no longer retained, kResourceExhausted where memory
+  // is used up, kAborted where `attempt` was superseded.
+  absl::StatusOr<core::MergeOutcome> Merge(const SnapshotPlace& place,
+                                           const core::UnitSummary& summary,
+                                           absl::Time now);
+
+  // A new attempt executes from `resume_step` on.
+  void BeginAttempt(std::uint32_t attempt, std::int64_t resume_step);
+  // Closes windows that end at or before `before`, and those older than the
+  // wall-clock limit. Does nothing where `attempt` was superseded.
+  void CloseWindows(std::uint32_t attempt, std::int64_t before, absl::Time now);
+  // Steps that were sampled although nothing may have arrived. Does nothing
+  // where `attempt` was superseded; kResourceExhausted, changing nothing, where
+  // memory is used up.
+  absl::Status NoteSampled(std::uint32_t attempt,
+                           const std::vector<std::int64_t>& steps);
+
+  // `run_units`: M before rounding, the units of all layers of the run.
+  [[nodiscard]] LayerView View(std::uint64_t run_units);
+  // Verdicts of the units in one of `states` (empty: any), ascending, from unit
+  // `first` on, at most `limit`; `total` counts all of them, wherever they are.
+  // Empty where View() is not observable.
+  [[nodiscard]] UnitPage Units(std::uint64_t run_units,
+                               const std::vector<core::HealthState>& states,
+                               std::uint64_t first, std::size_t limit);
+  // Retained windows of a signal, oldest first; empty where not streamed.
+  [[nodiscard]] std::vector<SignalView> History(core::Signal signal,
+                                                core::Phase phase) const;
+
+ private:
+  using TrackKey = std::pair<core::Phase, core::Signal>;
+  struct Verdicts;
+
+  core::SignalTrack MakeTrack(TrackKey key) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  core::ExpectedShards Expected(core::Signal signal) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes `bytes` from the budget; kResourceExhausted where they do not fit.
+  absl::Status TakeMemory(std::size_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes or gives back what the tracks hold more or less than is charged.
+  void SettleMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<core::Signal> HealthSignal() const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What units are, now; null where no signal tells.
+  std::shared_ptr<const Verdicts> Evaluate(std::uint64_t run_units)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const LayerSpec spec_;
+  const StateSettings settings_;
+  MemoryBudget& memory_;
+
+  mutable absl::Mutex mutex_;
+  std::map<TrackKey, core::SignalTrack> tracks_ ABSL_GUARDED_BY(mutex_);
+  std::uint32_t attempt_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::int64_t resume_step_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::uint32_t, LayerShare> shares_ ABSL_GUARDED_BY(mutex_);
+  // Taken from the budget for windows and unit records.
+  std::size_t charged_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of the last Evaluate(), reused while nothing changed.
+  std::shared_ptr<const Verdicts> verdicts_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace firekeeper::server

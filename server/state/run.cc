@@ -1,0 +1,344 @@
+#include "server/state/run.h"
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/errors.h"
+#include "server/state/run_parts.h"
+
+namespace firekeeper::server {
+namespace {
+
+constexpr char kTakenOver[] =
+    "a newer attempt or stream of this source has taken over";
+
+absl::Status FencedError(const std::string& reason) {
+  return Refusal(absl::StatusCode::kAborted, "FENCED", reason);
+}
+
+absl::Status DeletedError() {
+  return Refusal(absl::StatusCode::kNotFound, "RUN_DELETED",
+                 "the run was deleted");
+}
+
+}  // namespace
+
+Run::Run(std::string tenant, std::string run_id, const Limits& limits,
+         const StateSettings& settings, MemoryBudget& memory, absl::Time now)
+    : tenant_(std::move(tenant)),
+      run_id_(std::move(run_id)),
+      limits_(limits),
+      settings_(settings),
+      memory_(memory) {
+  facts_.tenant = tenant_;
+  facts_.run_id = run_id_;
+  facts_.first_seen = now;
+  facts_.last_seen = now;
+}
+
+Run::~Run() = default;
+
+absl::StatusOr<OpenResult> Run::Open(const OpenRequest& request,
+                                     FenceFunction on_fenced, absl::Time now) {
+  Fenced fenced;
+  OpenResult result;
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (deleted_) return DeletedError();
+    const auto found = FindAttempt(request);
+    if (!found.ok()) return found.status();
+    if (absl::Status status = CheckLayers(request, *found); !status.ok()) {
+      return status;
+    }
+    Attempt* attempt =
+        *found != nullptr ? *found : BeginAttempt(request, now, &fenced);
+    auto layers = DeclareLayers(request, *attempt);
+    result = Connect(request, std::move(on_fenced), now, &fenced);
+    result.layers = std::move(layers);
+    facts_.ended = absl::InfiniteFuture();
+    facts_.counters.fenced += fenced.size();
+  }
+  for (const FenceFunction& fence : fenced) fence(kTakenOver);
+  return result;
+}
+
+OpenResult Run::Connect(const OpenRequest& request, FenceFunction on_fenced,
+                        absl::Time now, Fenced* fenced) {
+  Attempt& attempt = *attempts_.back();
+  Source& source = attempt.sources[request.source];
+  attempt.sources_opened = static_cast<std::uint32_t>(attempt.sources.size());
+  if (source.connected) fenced->push_back(std::move(source.on_fenced));
+  if (source.instance_id != request.instance_id) {
+    source = Source();
+    source.instance_id = request.instance_id;
+  }
+  source.incarnation = ++last_incarnation_;
+  source.connected = true;
+  source.closed = false;
+  source.on_fenced = std::move(on_fenced);
+  Heard(&source, now);
+  return {.handle = {.attempt = attempt.number,
+                     .source = request.source,
+                     .incarnation = source.incarnation},
+          .accepted_seq = source.accepted_seq,
+          .layers = {}};
+}
+
+absl::StatusOr<Run::Attempt*> Run::FindAttempt(const OpenRequest& request) {
+  const auto found = std::ranges::find_if(attempts_, [&](const auto& attempt) {
+    return attempt->launch_token == request.launch_token;
+  });
+  if (found == attempts_.end()) {
+    if (attempts_.size() < limits_.max_attempts_per_run) return nullptr;
+    return LimitError("launch_token",
+                      absl::StrCat("the run has had ", attempts_.size(),
+                                   " attempts, the most allowed"));
+  }
+  Attempt* attempt = found->get();
+  if (attempt != attempts_.back().get()) {
+    ++facts_.counters.fenced;
+    return FencedError(absl::StrCat("attempt ", attempt->number,
+                                    " of this launch token was superseded by ",
+                                    "attempt ", attempts_.back()->number));
+  }
+  if (attempt->source_count != request.source_count) {
+    return FieldError("source_count", absl::StrCat(request.source_count,
+                                                   "; this attempt began with ",
+                                                   attempt->source_count));
+  }
+  if (attempt->resume_step != request.resume_step) {
+    return FieldError("resume_step", absl::StrCat(request.resume_step,
+                                                  "; this attempt began with ",
+                                                  attempt->resume_step));
+  }
+  return attempt;
+}
+
+absl::Status Run::CheckLayers(const OpenRequest& request,
+                              const Attempt* attempt) const {
+  std::size_t layers = layers_.size();
+  std::uint64_t units = facts_.unit_count;
+  for (std::size_t i = 0; i < request.layers.size(); ++i) {
+    const auto& [spec, share] = request.layers[i];
+    const std::string prefix = absl::StrCat("layers[", i, "].");
+    const auto known = layers_.find(spec.name);
+    if (known == layers_.end()) {
+      ++layers;
+      units += static_cast<std::uint64_t>(spec.unit_count);
+      continue;
+    }
+    if (known->second->spec() != spec) {
+      return FieldError(
+          absl::StrCat("layers[", i, "]"),
+          absl::StrCat("layer \"", spec.name,
+                       "\" was declared otherwise before ",
+                       "in this run; a changed model needs another run_id"));
+    }
+    if (attempt == nullptr) continue;
+    const absl::Status status =
+        known->second->CheckShare(attempt->number, request.source, share);
+    if (!status.ok()) return WithFieldPrefix(status, prefix);
+  }
+  if (layers > limits_.max_layers_per_run) {
+    return LimitError("layers", absl::StrCat("the run would have ", layers,
+                                             " layers; at most ",
+                                             limits_.max_layers_per_run));
+  }
+  if (units > limits_.max_units_per_run) {
+    return LimitError(
+        "layers", absl::StrCat("the run would have ", units, " units; at most ",
+                               limits_.max_units_per_run));
+  }
+  return absl::OkStatus();
+}
+
+Run::Attempt* Run::BeginAttempt(const OpenRequest& request, absl::Time now,
+                                Fenced* fenced) {
+  if (!attempts_.empty()) {
+    for (auto& [number, source] : attempts_.back()->sources) {
+      if (source.connected) fenced->push_back(std::move(source.on_fenced));
+    }
+    attempts_.back()->sources.clear();
+  } else {
+    facts_.labels = request.labels;
+    facts_.remedy_of = request.remedy_of;
+  }
+  auto attempt = std::make_unique<Attempt>();
+  attempt->number = static_cast<std::uint32_t>(attempts_.size() + 1);
+  attempt->launch_token = request.launch_token;
+  attempt->resume_step = request.resume_step;
+  attempt->source_count = request.source_count;
+  attempt->started = now;
+  attempts_.push_back(std::move(attempt));
+  for (auto& [name, layer] : layers_) {
+    layer->BeginAttempt(attempts_.back()->number, request.resume_step);
+  }
+  // The attempt takes these steps anew, so its values are the newer ones.
+  for (auto& [name, step] : scalar_steps_) {
+    step = std::min(step, request.resume_step - 1);
+  }
+  facts_.last_step = -1;
+  closed_before_ = std::min(closed_before_, request.resume_step);
+  return attempts_.back().get();
+}
+
+LayerList Run::DeclareLayers(const OpenRequest& request,
+                             const Attempt& attempt) {
+  LayerList layers;
+  layers.reserve(request.layers.size());
+  for (const auto& [spec, share] : request.layers) {
+    std::shared_ptr<LayerState>& layer = layers_[spec.name];
+    if (!layer) {
+      layer = std::make_shared<LayerState>(spec, settings_, memory_);
+      layer->BeginAttempt(attempt.number, attempt.resume_step);
+      facts_.unit_count += static_cast<std::uint64_t>(spec.unit_count);
+    }
+    layer->Declare(request.source, share);
+    layers.push_back(layer);
+  }
+  facts_.layer_count = layers_.size();
+  return layers;
+}
+
+absl::StatusOr<Run::Source*> Run::FindSource(const SourceHandle& handle) {
+  if (deleted_) return DeletedError();
+  assert(handle.attempt >= 1 && handle.attempt <= attempts_.size());
+  Attempt& newest = *attempts_.back();
+  const auto source = newest.sources.find(handle.source);
+  if (handle.attempt != newest.number || source == newest.sources.end() ||
+      source->second.incarnation != handle.incarnation) {
+    return FencedError(kTakenOver);
+  }
+  return &source->second;
+}
+
+void Run::Heard(Source* source, absl::Time now) {
+  source->last_heard = now;
+  facts_.last_seen = std::max(facts_.last_seen, now);
+}
+
+absl::Status Run::Receive(const SourceHandle& handle,
+                          std::uint64_t payload_bytes, absl::Time now) {
+  const absl::MutexLock lock(&mutex_);
+  const auto source = FindSource(handle);
+  if (!source.ok()) return source.status();
+  facts_.counters.payload_bytes += payload_bytes;
+  Heard(*source, now);
+  return absl::OkStatus();
+}
+
+absl::Status Run::Accept(const SourceHandle& handle, std::uint64_t seq,
+                         std::int64_t step, absl::Time now) {
+  const absl::MutexLock lock(&mutex_);
+  const auto source = FindSource(handle);
+  if (!source.ok()) return source.status();
+  assert(seq == (*source)->accepted_seq + 1);
+  (*source)->accepted_seq = seq;
+  (*source)->last_step = std::max((*source)->last_step, step);
+  facts_.last_step = std::max(facts_.last_step, step);
+  Heard(*source, now);
+  return absl::OkStatus();
+}
+
+void Run::Count(core::MergeOutcome outcome) {
+  const absl::MutexLock lock(&mutex_);
+  switch (outcome) {
+    case core::MergeOutcome::kMerged:
+      ++facts_.counters.accepted;
+      break;
+    case core::MergeOutcome::kDuplicate:
+      ++facts_.counters.duplicate;
+      break;
+    case core::MergeOutcome::kCopy:
+      ++facts_.counters.copies;
+      break;
+    case core::MergeOutcome::kConflicting:
+      ++facts_.counters.conflicting;
+      break;
+  }
+}
+
+void Run::CountRejected() {
+  const absl::MutexLock lock(&mutex_);
+  ++facts_.counters.rejected;
+}
+
+absl::Status Run::AcceptGap(const SourceHandle& handle, std::uint64_t to_seq,
+                            absl::Time now) {
+  const absl::MutexLock lock(&mutex_);
+  const auto source = FindSource(handle);
+  if (!source.ok()) return source.status();
+  if (to_seq > (*source)->accepted_seq) {
+    facts_.counters.gap += to_seq - (*source)->accepted_seq;
+    (*source)->accepted_seq = to_seq;
+  }
+  Heard(*source, now);
+  return absl::OkStatus();
+}
+
+absl::Status Run::SetScalar(const std::string& name, std::int64_t step,
+                            double value) {
+  const absl::MutexLock lock(&mutex_);
+  const auto known = scalar_steps_.find(name);
+  if (known == scalar_steps_.end() &&
+      scalar_steps_.size() >= limits_.max_scalars_per_run) {
+    return LimitError("name",
+                      absl::StrCat("the run has ", limits_.max_scalars_per_run,
+                                   " scalars already, the most allowed"));
+  }
+  if (known != scalar_steps_.end() && known->second > step) {
+    return absl::OkStatus();
+  }
+  scalar_steps_[name] = step;
+  facts_.scalars[name] = value;
+  return absl::OkStatus();
+}
+
+absl::Status Run::CloseSource(const SourceHandle& handle, absl::Time now) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto source = FindSource(handle);
+    if (!source.ok()) return source.status();
+    (*source)->closed = true;
+    Heard(*source, now);
+    const Attempt& attempt = *attempts_.back();
+    const auto closed = static_cast<std::uint32_t>(std::ranges::count_if(
+        attempt.sources,
+        [](const auto& entry) { return entry.second.closed; }));
+    if (closed == attempt.source_count) facts_.ended = now;
+  }
+  CloseDueWindows(now, /*by_age=*/false);
+  return absl::OkStatus();
+}
+
+void Run::Disconnect(const SourceHandle& handle, absl::Time now) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto source = FindSource(handle);
+    if (!source.ok()) return;
+    (*source)->connected = false;
+    (*source)->on_fenced = nullptr;
+  }
+  CloseDueWindows(now, /*by_age=*/false);
+}
+
+void Run::Delete() {
+  Fenced fenced;
+  {
+    const absl::MutexLock lock(&mutex_);
+    deleted_ = true;
+    for (const auto& attempt : attempts_) {
+      for (auto& [number, source] : attempt->sources) {
+        if (source.connected) fenced.push_back(std::move(source.on_fenced));
+        source.connected = false;
+      }
+    }
+    layers_.clear();
+  }
+  for (const FenceFunction& fence : fenced) fence("the run was deleted");
+}
+
+}  // namespace firekeeper::server

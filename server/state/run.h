@@ -1,0 +1,149 @@
+// One training job: its attempts, sources and layers, and the rules that keep
+// every contribution counted once (DESIGN.md 4 and 5).
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "core/window.h"
+#include "server/state/layer_state.h"
+#include "server/state/limits.h"
+#include "server/state/memory_budget.h"
+#include "server/state/open_request.h"
+#include "server/state/views.h"
+
+namespace firekeeper::server {
+
+// Thread-safe. A call with a handle that a newer attempt or incarnation has
+// superseded fails with kAborted (reason FENCED) and changes nothing.
+class Run {
+ public:
+  Run(std::string tenant, std::string run_id, const Limits& limits,
+      const StateSettings& settings, MemoryBudget& memory, absl::Time now);
+  ~Run();
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  // Joins the attempt of the launch token, or begins it. Fails, changing
+  // nothing: kAborted (FENCED) for a superseded token, kInvalidArgument for a
+  // source_count, layer or share that disagrees with what others declared,
+  // kResourceExhausted for limits, kNotFound for a deleted run.
+  absl::StatusOr<OpenResult> Open(const OpenRequest& request,
+                                  FenceFunction on_fenced, absl::Time now);
+
+  // The layer of that name; null where no source declared it.
+  [[nodiscard]] std::shared_ptr<LayerState> FindLayer(
+      const std::string& name) const;
+
+  // A message came from a source, with this much payload. Asked before anything
+  // of the message is folded in, so that a superseded stream changes nothing.
+  absl::Status Receive(const SourceHandle& handle, std::uint64_t payload_bytes,
+                       absl::Time now);
+  // Counts a snapshot at `seq` as accepted, whatever became of it. Requires:
+  // seq is the next one of the source.
+  absl::Status Accept(const SourceHandle& handle, std::uint64_t seq,
+                      std::int64_t step, absl::Time now);
+  // Counts what became of a snapshot.
+  void Count(core::MergeOutcome outcome);
+  void CountRejected();
+
+  // Snapshots (accepted mark, to_seq] will never come.
+  absl::Status AcceptGap(const SourceHandle& handle, std::uint64_t to_seq,
+                         absl::Time now);
+  // Fails with kResourceExhausted where memory for `sampled_steps` is used up.
+  absl::Status SetProgress(const SourceHandle& handle,
+                           std::int64_t complete_through_step,
+                           const std::vector<std::int64_t>& sampled_steps,
+                           absl::Time now);
+  // Keeps the value of the greatest step. kResourceExhausted beyond
+  // max_scalars_per_run names.
+  absl::Status SetScalar(const std::string& name, std::int64_t step,
+                         double value);
+  // The source is done. A run whose sources all closed has ended.
+  absl::Status CloseSource(const SourceHandle& handle, absl::Time now);
+  // The stream is gone; the source may come back.
+  void Disconnect(const SourceHandle& handle, absl::Time now);
+
+  // Marks the run as ended; closes every window.
+  void End(absl::Time now);
+  // Fences all streams; every later Open is refused.
+  void Delete();
+  // Refuses every later Open if the TTL of an ended or silent run is over, or
+  // if no source ever opened it. False, changing nothing, otherwise.
+  [[nodiscard]] bool RetireIfExpired(absl::Time now);
+  [[nodiscard]] bool RetireIfUnused();
+  // Closes windows that are due by age or because their sources went idle.
+  void Sweep(absl::Time now);
+  // Belongs on /metrics now.
+  [[nodiscard]] bool OnMetrics(absl::Time now) const;
+
+  [[nodiscard]] RunView View(absl::Time now) const;
+  // Layers in forward order (order, then name).
+  [[nodiscard]] LayerList Layers() const;
+  // Sum of unit_count over the layers: what LayerState::View() asks for.
+  [[nodiscard]] std::uint64_t UnitCount() const;
+
+  [[nodiscard]] const std::string& tenant() const { return tenant_; }
+  [[nodiscard]] const std::string& run_id() const { return run_id_; }
+
+ private:
+  struct Source;
+  struct Attempt;
+
+  // Streams that an Open supersedes: called once the lock is released.
+  using Fenced = std::vector<FenceFunction>;
+  // The attempt of the token; null where the token is new and may begin one.
+  absl::StatusOr<Attempt*> FindAttempt(const OpenRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckLayers(const OpenRequest& request,
+                           const Attempt* attempt) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Attempt* BeginAttempt(const OpenRequest& request, absl::Time now,
+                        Fenced* fenced) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  LayerList DeclareLayers(const OpenRequest& request, const Attempt& attempt)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Gives the source to a new stream.
+  OpenResult Connect(const OpenRequest& request, FenceFunction on_fenced,
+                     absl::Time now, Fenced* fenced)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The source of a handle; kAborted or kNotFound where it lost its place.
+  absl::StatusOr<Source*> FindSource(const SourceHandle& handle)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Heard(Source* source, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Windows that end at or before this step are to be closed now, by the rules
+  // of DESIGN.md 5 that need no clock of the window.
+  [[nodiscard]] std::int64_t CloseBeforeStep(absl::Time now) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CloseDueWindows(absl::Time now, bool by_age);
+
+  const std::string tenant_;
+  const std::string run_id_;
+  const Limits limits_;
+  const StateSettings settings_;
+  MemoryBudget& memory_;
+
+  mutable absl::Mutex mutex_;
+  std::vector<std::unique_ptr<Attempt>> attempts_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<LayerState>> layers_
+      ABSL_GUARDED_BY(mutex_);
+  // All of the view but attempts and state.
+  RunView facts_ ABSL_GUARDED_BY(mutex_);
+  // Step of the newest value of each scalar.
+  std::map<std::string, std::int64_t> scalar_steps_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t last_incarnation_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Windows that end by this step were closed.
+  std::int64_t closed_before_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool deleted_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace firekeeper::server

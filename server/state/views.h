@@ -1,0 +1,119 @@
+// What queries and /metrics read: plain copies of the state at one moment, so
+// that no lock is held while they are turned into protos or text.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "core/health.h"
+#include "core/signal.h"
+#include "server/state/layer_spec.h"
+
+namespace firekeeper::server {
+
+enum class RunState : std::uint8_t { kActive = 1, kSilent, kEnded };
+
+struct RunCounters {
+  std::uint64_t accepted = 0;
+  std::uint64_t duplicate = 0;
+  std::uint64_t conflicting = 0;
+  std::uint64_t copies = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t gap = 0;
+  std::uint64_t fenced = 0;
+  std::uint64_t payload_bytes = 0;
+};
+
+struct AttemptView {
+  std::uint32_t number = 0;
+  std::int64_t resume_step = 0;
+  std::uint32_t source_count = 0;
+  std::uint32_t sources_opened = 0;
+  std::uint32_t sources_connected = 0;
+  absl::Time started;
+  bool superseded = false;
+};
+
+struct RunView {
+  std::string tenant;
+  std::string run_id;
+  RunState state = RunState::kActive;
+  std::map<std::string, std::string> labels;
+  std::string remedy_of;
+  std::vector<AttemptView> attempts;
+  absl::Time first_seen;
+  absl::Time last_seen;
+  absl::Time ended = absl::InfiniteFuture();
+  std::int64_t last_step = -1;
+  std::uint64_t layer_count = 0;
+  std::uint64_t unit_count = 0;
+  std::map<std::string, double> scalars;
+  RunCounters counters;
+};
+
+// One window of one signal, its units taken together.
+struct SignalView {
+  core::Signal signal{};
+  core::Phase phase{};
+  core::StepRange steps;
+  bool open = false;
+  std::uint64_t revision = 0;
+  std::uint64_t unit_count = 0;
+  std::uint64_t observations = 0;  // of the best observed unit
+  std::uint64_t clusters = 0;      // of the best observed unit
+  std::uint64_t units_never_fired = 0;
+  std::optional<double> firing_ratio;
+  double mean = 0.0;
+  double standard_deviation = 0.0;
+  double root_mean_square = 0.0;
+  double mean_absolute = 0.0;
+  double min = 0.0;
+  double max = 0.0;
+  std::optional<double> zero_ratio;
+  std::uint64_t non_finite = 0;
+  core::RangeCoverage coverage;  // of the worst unit range
+};
+
+inline constexpr std::size_t kHealthStateCount = 7;  // indexed by HealthState
+
+struct LayerView {
+  LayerSpec spec;
+  bool observable = false;
+  core::Signal health_signal{};
+  std::string reason;  // why not observable
+  std::array<std::uint64_t, kHealthStateCount> units_by_state{};
+  core::CertificateSettings certificate_settings;
+  core::CertificateTotals certificate;
+  core::RangeCoverage coverage;
+  std::int64_t evaluated_through_step = -1;
+  // The earliest certified death: in (after, by].
+  std::optional<std::int64_t> first_death_after_step;
+  std::optional<std::int64_t> first_death_by_step;
+  std::vector<SignalView> signals;
+};
+
+struct UnitView {
+  std::uint64_t unit = 0;
+  core::UnitHealth health;
+  std::string reason;
+  std::int64_t last_firing_step = -1;  // core::kNeverFired
+  std::int64_t first_seen_step = -1;   // -1: never
+  std::uint64_t horizon_observations = 0;
+  std::uint64_t horizon_firings = 0;
+  std::uint64_t horizon_non_finite = 0;
+};
+
+struct UnitPage {
+  std::vector<UnitView> units;
+  std::uint64_t total = 0;  // that match, on all pages
+  core::CertificateSettings certificate_settings;
+  core::CertificateTotals certificate;
+};
+
+}  // namespace firekeeper::server

@@ -1,0 +1,122 @@
+#include "server/telemetry/collector.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "server/telemetry/families.h"
+#include "server/telemetry/run_families.h"
+#include "server/version.h"
+
+namespace firekeeper::server {
+namespace {
+
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+struct LayerEntry {
+  std::shared_ptr<const RunView> run;
+  LayerView view;
+  double bad_ratio = 0.0;
+};
+
+double BadRatio(const LayerView& layer) {
+  const auto count = [&](core::HealthState state) {
+    return layer.units_by_state.at(static_cast<std::size_t>(state));
+  };
+  const auto bad = static_cast<double>(count(core::HealthState::kDead) +
+                                       count(core::HealthState::kSilent));
+  return bad /
+         static_cast<double>(std::max<core::Index>(layer.spec.unit_count, 1));
+}
+
+// Takes series from the budget while they fit and counts those that do not.
+class Budget {
+ public:
+  explicit Budget(std::uint64_t limit) : left_(limit) {}
+
+  bool Take(std::uint64_t series) {
+    if (series > left_) {
+      dropped_ += series;
+      return false;
+    }
+    left_ -= series;
+    return true;
+  }
+  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
+
+ private:
+  std::uint64_t left_;
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace
+
+Collector::Collector(Registry& registry, std::uint64_t series_budget,
+                     std::function<TransportGauges()> transport)
+    : registry_(registry),
+      series_budget_(series_budget),
+      transport_(std::move(transport)) {}
+
+std::vector<MetricFamily> Collector::Collect() const {
+  const absl::Time now = registry_.Now();
+  Budget budget(series_budget_);
+  RunFamilies families;
+  std::vector<LayerEntry> layers;
+  for (const auto& run : registry_.All()) {
+    if (!run->OnMetrics(now)) continue;
+    const auto view = std::make_shared<const RunView>(run->View(now));
+    if (budget.Take(RunFamilies::SeriesOfRun(*view))) families.AddRun(*view);
+    for (const auto& layer : run->Layers()) {
+      LayerView layer_view = layer->View(view->unit_count);
+      const double bad_ratio = BadRatio(layer_view);
+      layers.push_back({view, std::move(layer_view), bad_ratio});
+    }
+  }
+  // Stable: among equals the order of runs and layers decides, so that the
+  // same layers are shown at every scrape.
+  std::ranges::stable_sort(layers, std::ranges::greater(),
+                           &LayerEntry::bad_ratio);
+  for (const LayerEntry& layer : layers) {
+    if (!budget.Take(RunFamilies::SeriesOfLayer(layer.view))) continue;
+    families.AddLayer(*layer.run, layer.view);
+  }
+  std::vector<MetricFamily> all = families.Take();
+  AddServer(budget.dropped(), &all);
+  return all;
+}
+
+void Collector::AddServer(std::uint64_t dropped,
+                          std::vector<MetricFamily>* families) const {
+  const auto add = [&](const char* name, const char* help, MetricType type,
+                       std::uint64_t value) {
+    MetricFamily family = Family(name, help, type);
+    AddSample(&family, {}, static_cast<double>(value));
+    families->push_back(std::move(family));
+  };
+  MetricFamily build =
+      Family("firekeeper_build_info", "1, with the version of the server.",
+             MetricType::Gauge);
+  AddSample(&build, {{"version", kVersion}}, 1.0);
+  families->push_back(std::move(build));
+
+  const TransportGauges transport = transport_();
+  add("firekeeper_state_bytes", "Memory of all windows and reducers.",
+      MetricType::Gauge, registry_.memory().used());
+  add("firekeeper_state_limit_bytes",
+      "Memory that windows and reducers may take together.", MetricType::Gauge,
+      registry_.memory().limit());
+  add("firekeeper_streams_open", "Ingest streams that are open.",
+      MetricType::Gauge, transport.streams_open);
+  add("firekeeper_connections_open", "gRPC connections that are open.",
+      MetricType::Gauge, transport.connections_open);
+  add("firekeeper_connections_refused_total",
+      "gRPC connections closed on arrival because of the limit.",
+      MetricType::Counter, transport.connections_refused);
+  add("firekeeper_series_dropped",
+      "Series that this scrape leaves out because of the budget.",
+      MetricType::Gauge, dropped);
+}
+
+}  // namespace firekeeper::server

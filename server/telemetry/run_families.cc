@@ -1,0 +1,250 @@
+#include "server/telemetry/run_families.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include "server/telemetry/families.h"
+
+namespace firekeeper::server {
+namespace {
+
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+// A family with one series for each run, layer or signal.
+template <typename View>
+struct Row {
+  const char* name;
+  const char* help;
+  MetricType type;
+  double (*read)(const View&);
+};
+
+double ToDouble(std::uint64_t count) { return static_cast<double>(count); }
+
+constexpr std::array<Row<RunView>, 7> kRunRows{{
+    {"firekeeper_run_info", "1 for every run that is shown.", MetricType::Gauge,
+     [](const RunView&) { return 1.0; }},
+    {"firekeeper_run_last_seen_timestamp_seconds",
+     "When anything of the run last arrived, in Unix time.", MetricType::Gauge,
+     [](const RunView& run) {
+       return absl::ToDoubleSeconds(run.last_seen - absl::UnixEpoch());
+     }},
+    {"firekeeper_run_step",
+     "Greatest step of any snapshot of the newest attempt; -1 before the "
+     "first.",
+     MetricType::Gauge,
+     [](const RunView& run) { return static_cast<double>(run.last_step); }},
+    {"firekeeper_run_sources_connected",
+     "Sources of the newest attempt with an open stream.", MetricType::Gauge,
+     [](const RunView& run) {
+       return run.attempts.empty()
+                  ? 0.0
+                  : ToDouble(run.attempts.back().sources_connected);
+     }},
+    {"firekeeper_run_sources_declared", "Sources of the newest attempt.",
+     MetricType::Gauge,
+     [](const RunView& run) {
+       return run.attempts.empty() ? 0.0
+                                   : ToDouble(run.attempts.back().source_count);
+     }},
+    {"firekeeper_run_payload_bytes_total", "Snapshot payload received.",
+     MetricType::Counter,
+     [](const RunView& run) { return ToDouble(run.counters.payload_bytes); }},
+    {"firekeeper_run_fenced_total",
+     "Streams that a newer attempt or stream of their source ended.",
+     MetricType::Counter,
+     [](const RunView& run) { return ToDouble(run.counters.fenced); }},
+}};
+
+struct Outcome {
+  const char* name;
+  std::uint64_t RunCounters::*count;
+};
+constexpr std::array<Outcome, 6> kOutcomes{
+    {{"accepted", &RunCounters::accepted},
+     {"duplicate", &RunCounters::duplicate},
+     {"conflicting", &RunCounters::conflicting},
+     {"copy", &RunCounters::copies},
+     {"rejected", &RunCounters::rejected},
+     {"gap", &RunCounters::gap}}};
+
+constexpr std::array<Row<LayerView>, 4> kLayerRows{{
+    {"firekeeper_layer_units", "Units of the layer.", MetricType::Gauge,
+     [](const LayerView& layer) {
+       return static_cast<double>(layer.spec.unit_count);
+     }},
+    {"firekeeper_layer_coverage_shards_received",
+     "Data shards that contributed to the newest closed window, of the worst "
+     "unit range.",
+     MetricType::Gauge,
+     [](const LayerView& layer) {
+       return ToDouble(layer.coverage.shards_received);
+     }},
+    {"firekeeper_layer_coverage_shards_expected",
+     "Data shards that the sources of the layer declared.", MetricType::Gauge,
+     [](const LayerView& layer) {
+       return ToDouble(layer.coverage.shards_expected);
+     }},
+    {"firekeeper_layer_evaluated_step",
+     "Last step that the states of the units rest on; -1 before the first.",
+     MetricType::Gauge,
+     [](const LayerView& layer) {
+       return static_cast<double>(layer.evaluated_through_step);
+     }},
+}};
+
+constexpr std::array<Row<SignalView>, 5> kSignalRows{{
+    {"firekeeper_layer_signal_mean_absolute",
+     "Mean of |value| over the newest window.", MetricType::Gauge,
+     [](const SignalView& signal) { return signal.mean_absolute; }},
+    {"firekeeper_layer_signal_root_mean_square",
+     "Root of the mean square over the newest window.", MetricType::Gauge,
+     [](const SignalView& signal) { return signal.root_mean_square; }},
+    {"firekeeper_layer_signal_observations",
+     "Observations of the best observed unit in the newest window.",
+     MetricType::Gauge,
+     [](const SignalView& signal) { return ToDouble(signal.observations); }},
+    {"firekeeper_layer_signal_units_never_fired",
+     "Units that were observed and never fired in the newest window.",
+     MetricType::Gauge,
+     [](const SignalView& signal) {
+       return ToDouble(signal.units_never_fired);
+     }},
+    {"firekeeper_layer_signal_non_finite",
+     "NaN and infinite entries in the newest window.", MetricType::Gauge,
+     [](const SignalView& signal) { return ToDouble(signal.non_finite); }},
+}};
+
+template <typename Rows>
+std::vector<MetricFamily> FamiliesOf(const Rows& rows) {
+  std::vector<MetricFamily> families;
+  for (const auto& row : rows) {
+    families.push_back(Family(row.name, row.help, row.type));
+  }
+  return families;
+}
+
+template <typename Rows, typename View>
+void AddRows(const Rows& rows, const View& view, const Labels& labels,
+             std::vector<MetricFamily>* families) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    AddSample(&families->at(i), labels, rows.at(i).read(view));
+  }
+}
+
+Labels LabelsOf(const RunView& run) {
+  return {{"tenant", run.tenant}, {"run", run.run_id}};
+}
+
+Labels With(Labels labels, const char* name, std::string value) {
+  labels.push_back({name, std::move(value)});
+  return labels;
+}
+
+const char* Name(core::Signal signal) {
+  switch (signal) {
+    case core::Signal::kActivation:
+      return "activation";
+    case core::Signal::kPreActivation:
+      return "pre_activation";
+    case core::Signal::kOutputGradient:
+      return "output_gradient";
+    case core::Signal::kWeight:
+      return "weight";
+    case core::Signal::kBias:
+      return "bias";
+    case core::Signal::kWeightGradient:
+      return "weight_gradient";
+    case core::Signal::kWeightUpdate:
+      return "weight_update";
+    case core::Signal::kInput:
+      return "input";
+    case core::Signal::kTarget:
+      return "target";
+  }
+  return "unknown";
+}
+
+bool IsShown(const SignalView& signal) {
+  return signal.phase == core::Phase::kTrain;
+}
+
+}  // namespace
+
+RunFamilies::RunFamilies()
+    : run_(FamiliesOf(kRunRows)),
+      scalar_(Family("firekeeper_run_scalar",
+                     "Newest value of a number of the whole run, such as loss.",
+                     MetricType::Gauge)),
+      snapshots_(Family("firekeeper_run_snapshots_total",
+                        "Snapshots by what became of them.",
+                        MetricType::Counter)),
+      layer_(FamiliesOf(kLayerRows)),
+      states_(Family("firekeeper_layer_units_by_state",
+                     "Units of the layer in each health state.",
+                     MetricType::Gauge)),
+      signal_(FamiliesOf(kSignalRows)) {}
+
+std::size_t RunFamilies::SeriesOfRun(const RunView& run) {
+  return kRunRows.size() + kOutcomes.size() + run.scalars.size();
+}
+
+std::size_t RunFamilies::SeriesOfLayer(const LayerView& layer) {
+  const auto signals =
+      static_cast<std::size_t>(std::ranges::count_if(layer.signals, IsShown));
+  return kLayerRows.size() + (kHealthStateCount - 1) +
+         signals * kSignalRows.size();
+}
+
+void RunFamilies::AddRun(const RunView& run) {
+  const Labels labels = LabelsOf(run);
+  AddRows(kRunRows, run, labels, &run_);
+  for (const auto& [name, value] : run.scalars) {
+    AddSample(&scalar_, With(labels, "name", name), value);
+  }
+  for (const Outcome& outcome : kOutcomes) {
+    AddSample(&snapshots_, With(labels, "outcome", outcome.name),
+              ToDouble(run.counters.*outcome.count));
+  }
+}
+
+void RunFamilies::AddLayer(const RunView& run, const LayerView& layer) {
+  const Labels labels = With(LabelsOf(run), "layer", layer.spec.name);
+  AddRows(kLayerRows, layer, labels, &layer_);
+  // Every state, also with no unit: an alert must see the zero.
+  for (std::size_t state = 1; state < kHealthStateCount; ++state) {
+    AddSample(&states_,
+              With(labels, "state",
+                   core::Name(static_cast<core::HealthState>(state))),
+              ToDouble(layer.units_by_state.at(state)));
+  }
+  for (const SignalView& signal : layer.signals) {
+    if (!IsShown(signal)) continue;
+    AddRows(kSignalRows, signal, With(labels, "signal", Name(signal.signal)),
+            &signal_);
+  }
+}
+
+std::vector<MetricFamily> RunFamilies::Take() {
+  std::vector<MetricFamily> families;
+  const auto move_all = [&families](std::vector<MetricFamily>& from) {
+    std::ranges::move(from, std::back_inserter(families));
+  };
+  move_all(run_);
+  families.push_back(std::move(scalar_));
+  families.push_back(std::move(snapshots_));
+  move_all(layer_);
+  families.push_back(std::move(states_));
+  move_all(signal_);
+  std::erase_if(families, [](const MetricFamily& family) {
+    return family.metric.empty();
+  });
+  *this = RunFamilies();
+  return families;
+}
+
+}  // namespace firekeeper::server
