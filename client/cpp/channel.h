@@ -1,0 +1,24 @@
+// The gRPC channel to a server, and what a call needs to be let in.
+
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "client/cpp/connection.h"
+
+namespace firekeeper::client {
+
+// Does not connect yet. Fails with kInvalidArgument, naming the option, for a
+// token that no header can carry or a certificate without its key, and with
+// kNotFound for files that cannot be read.
+[[nodiscard]] absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
+    const ConnectionOptions& options);
+
+// Adds the token, if any.
+void Authorize(const ConnectionOptions& options, grpc::ClientContext* context);
+
+}  // namespace firekeeper::client

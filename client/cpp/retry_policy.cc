@@ -1,0 +1,37 @@
+#include "client/cpp/retry_policy.h"
+
+namespace firekeeper::client {
+
+AfterEnd Classify(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    // A proxy between us that shuts down resets the stream.
+    case absl::StatusCode::kCancelled:
+      return AfterEnd::kRetry;
+    case absl::StatusCode::kAborted:
+      return AfterEnd::kFenced;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+    // The run was deleted, or the server speaks another protocol.
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kUnimplemented:
+    // A limit; one that will pass comes as UNAVAILABLE.
+    case absl::StatusCode::kResourceExhausted:
+      return AfterEnd::kGiveUp;
+    case absl::StatusCode::kOk:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::
+        kDoNotUseReservedForFutureExpansionUseDefaultInSwitchInstead_:
+      break;
+  }
+  return AfterEnd::kRetryFewTimes;
+}
+
+}  // namespace firekeeper::client

@@ -1,0 +1,129 @@
+#include "client/cpp/snapshot_maker.h"
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/summary_encoding.h"
+#include "client/cpp/tensor_encoding.h"
+#include "core/reduce.h"
+#include "core/window_plan.h"
+
+namespace firekeeper::client {
+
+namespace {
+
+// What one message carries (DESIGN: 1 MiB messages are the optimum). A mask is
+// not chunked, hence its share.
+constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
+constexpr std::size_t kMaskBytes = std::size_t{1} << 19;
+
+std::size_t IndexOf(core::Signal signal) {
+  return static_cast<std::size_t>(signal) - 1;
+}
+
+absl::Status CheckView(const core::TensorView& view) {
+  const auto rows = static_cast<std::uint64_t>(view.layout.row_count());
+  if (!view.validity_mask.empty() &&
+      view.validity_mask.size() != (rows + 7) / 8) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("validity_mask has ", view.validity_mask.size(),
+                     " bytes; ", rows, " rows need ", (rows + 7) / 8));
+  }
+  if (!std::isfinite(view.scale) || view.scale <= 0.0) {
+    return absl::InvalidArgumentError("scale must be finite and positive");
+  }
+  if (view.data == nullptr && view.layout.element_count() > 0) {
+    return absl::InvalidArgumentError("tensor has no data");
+  }
+  return absl::OkStatus();
+}
+
+// A cluster must not be cut: only a tensor whose slowest axis is the cluster
+// axis can be chunked.
+bool CanTravelWhole(const core::TensorView& view, bool with_cluster_axis) {
+  if (view.validity_mask.size() > kMaskBytes) return false;
+  if (view.layout.byte_size() <= kChunkBytes) return true;
+  return !with_cluster_axis || view.layout.cluster_axis().value_or(0) == 0;
+}
+
+}  // namespace
+
+SnapshotMaker::SnapshotMaker(const WatcherOptions& options)
+    : send_mode_(options.send_mode), resume_step_(options.resume_step) {
+  for (const LayerSpec& layer : options.layers) {
+    layers_.emplace(layer.name, PlanFor(layer));
+  }
+}
+
+SnapshotMaker::LayerPlan SnapshotMaker::PlanFor(const LayerSpec& layer) {
+  LayerPlan plan;
+  plan.cluster_split = layer.cluster_split;
+  for (std::size_t i = 0; i < kSignals; ++i) {
+    const auto signal = static_cast<core::Signal>(i + 1);
+    plan.widths[i] =
+        layer.unit_range ? layer.unit_range->count : layer.unit_count;
+    if (signal == core::Signal::kInput) {
+      plan.widths[i] =
+          layer.input_unit_count > 0 ? layer.input_unit_count : layer.fan_in;
+    }
+    plan.rules[i] = core::FiringRuleFor(signal, layer.activation);
+    plan.columns[i] = core::ColumnsFor(signal, plan.rules[i].counts());
+    if (layer.cluster_split) plan.columns[i].clusters = false;
+  }
+  return plan;
+}
+
+absl::Status SnapshotMaker::CheckKey(const SnapshotKey& key) const {
+  if (IndexOf(key.signal) >= kSignals) {
+    return absl::InvalidArgumentError("unknown signal");
+  }
+  if (key.phase < core::Phase::kTrain || key.phase > core::Phase::kProbe) {
+    return absl::InvalidArgumentError("unknown phase");
+  }
+  if (key.step < resume_step_ || key.step > core::kMaxStep) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "step ", key.step, " is not in [", resume_step_, ", 2^53]"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<MadeSnapshot> SnapshotMaker::Make(
+    const SnapshotKey& key, const core::TensorView& view) const {
+  if (absl::Status status = CheckKey(key); !status.ok()) return status;
+  const auto layer = layers_.find(key.layer);
+  if (layer == layers_.end()) {
+    return absl::InvalidArgumentError("layer was not declared");
+  }
+  const LayerPlan& plan = layer->second;
+  const std::size_t signal = IndexOf(key.signal);
+  const auto units = static_cast<std::uint64_t>(view.layout.unit_count());
+  if (units != plan.widths[signal]) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor has ", units, " units; ", layer->first,
+                     " declared ", plan.widths[signal]));
+  }
+  if (absl::Status status = CheckView(view); !status.ok()) return status;
+
+  auto snapshot = std::make_shared<v1::Snapshot>();
+  snapshot->set_layer(layer->first);
+  snapshot->set_signal(static_cast<v1::Signal>(key.signal));
+  snapshot->set_phase(static_cast<v1::Phase>(key.phase));
+  snapshot->set_step(key.step);
+  snapshot->set_part(key.part);
+  const bool with_cluster_axis = !plan.cluster_split;
+  if (send_mode_ == SendMode::kTensor &&
+      CanTravelWhole(view, with_cluster_axis)) {
+    *snapshot->mutable_tensor() = EncodeTensor(view, with_cluster_axis);
+  } else {
+    const auto summary = core::Reduce(
+        view, {.rule = plan.rules[signal], .columns = plan.columns[signal]});
+    if (!summary.ok()) return summary.status();
+    *snapshot->mutable_summary() = EncodeSummary(*summary);
+  }
+  return MadeSnapshot{
+      .snapshot = std::move(snapshot),
+      .samples = static_cast<std::uint64_t>(view.layout.row_count())};
+}
+
+}  // namespace firekeeper::client

@@ -1,0 +1,321 @@
+#include "server/query/diagnostics_service.h"
+
+#include <functional>
+#include <set>
+
+#include "tests/integration/server_fixture.h"
+
+namespace firekeeper::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using grpc::StatusCode;
+
+class DiagnosticsServiceTest : public ServerFixture {
+ protected:
+  void SetUp() override { StartServer(); }
+
+  v1::Open OpenWithLayers(int count) {
+    v1::Open open = MakeOpen("digits");
+    open.clear_layers();
+    for (int i = 0; i < count; ++i) {
+      v1::Layer layer = MakeLayer("fc" + std::to_string(i), kUnits);
+      layer.set_order(static_cast<std::uint32_t>(i));
+      *open.add_layers() = layer;
+    }
+    return open;
+  }
+
+  grpc::Status ListLayers(const v1::ListLayersRequest& request,
+                          v1::ListLayersResponse* response) {
+    return diagnostics_->ListLayers(Call().get(), request, response);
+  }
+
+  grpc::Status ListUnits(const v1::ListUnitsRequest& request,
+                         v1::ListUnitsResponse* response) {
+    return diagnostics_->ListUnits(Call().get(), request, response);
+  }
+};
+
+TEST_F(DiagnosticsServiceTest, ServerInfoTellsLimitsAndWhatIsPromised) {
+  v1::GetServerInfoResponse info;
+
+  ASSERT_TRUE(diagnostics_->GetServerInfo(Call().get(), {}, &info).ok());
+
+  EXPECT_EQ(info.version(), FIREKEEPER_VERSION);
+  EXPECT_EQ(info.durability(), v1::DURABILITY_NONE);
+  EXPECT_EQ(info.tenant(), "default");
+  EXPECT_EQ(info.started().seconds(), 1'000'000);
+  EXPECT_FALSE(info.diagnosis_available());
+  EXPECT_FALSE(info.kernel_target().empty());
+  EXPECT_EQ(info.limits().max_message_bytes(),
+            options_.limits.max_message_bytes);
+  EXPECT_EQ(info.limits().max_streams_per_connection(), 16U);
+  EXPECT_GT(info.limits().max_connections(), 0U);
+}
+
+TEST_F(DiagnosticsServiceTest, RunsArePagedInOrderAndEachComesOnce) {
+  for (const char* run : {"c", "a", "e", "b", "d"}) StreamRun(MakeOpen(run));
+  v1::ListRunsRequest request;
+  request.set_page_size(2);
+  std::vector<std::string> runs;
+  int pages = 0;
+
+  do {
+    v1::ListRunsResponse response;
+    ASSERT_TRUE(diagnostics_->ListRuns(Call().get(), request, &response).ok());
+    EXPECT_LE(response.runs_size(), 2);
+    for (const auto& run : response.runs()) runs.push_back(run.run_id());
+    request.set_page_token(response.next_page_token());
+    ++pages;
+  } while (!request.page_token().empty());
+
+  EXPECT_THAT(runs, ElementsAre("a", "b", "c", "d", "e"));
+  EXPECT_EQ(pages, 3);
+}
+
+TEST_F(DiagnosticsServiceTest, LayersArePagedInForwardOrder) {
+  StreamRun(OpenWithLayers(5), "");
+  v1::ListLayersRequest request;
+  request.set_run_id("digits");
+  request.set_page_size(2);
+  std::vector<std::string> layers;
+
+  do {
+    v1::ListLayersResponse response;
+    ASSERT_TRUE(ListLayers(request, &response).ok());
+    for (const auto& layer : response.layers()) {
+      layers.push_back(layer.layer().name());
+    }
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+
+  EXPECT_THAT(layers, ElementsAre("fc0", "fc1", "fc2", "fc3", "fc4"));
+}
+
+TEST_F(DiagnosticsServiceTest, UnitsArePagedAndCounted) {
+  StreamRun(MakeOpen("digits"));
+  v1::ListUnitsRequest request;
+  request.set_run_id("digits");
+  request.set_layer(kLayerName);
+  request.set_page_size(3);
+
+  v1::ListUnitsResponse first;
+  ASSERT_TRUE(ListUnits(request, &first).ok());
+  EXPECT_EQ(first.units_size(), 3);
+  EXPECT_EQ(first.total_size(), static_cast<std::uint64_t>(kUnits));
+  EXPECT_GT(first.certificate().alpha(), 0.0);
+
+  request.set_page_token(first.next_page_token());
+  v1::ListUnitsResponse second;
+  ASSERT_TRUE(ListUnits(request, &second).ok());
+  ASSERT_EQ(second.units_size(), kUnits - 3);
+  EXPECT_EQ(second.units(0).unit(), 3U);
+  EXPECT_TRUE(second.next_page_token().empty());
+}
+
+TEST_F(DiagnosticsServiceTest, UnitsAreFilteredByState) {
+  StreamRun(MakeOpen("digits"));
+  v1::ListUnitsRequest request;
+  request.set_run_id("digits");
+  request.set_layer(kLayerName);
+  // A state that this server does not compute.
+  request.add_states(v1::HEALTH_STATE_DYING);
+
+  v1::ListUnitsResponse response;
+  ASSERT_TRUE(ListUnits(request, &response).ok());
+
+  EXPECT_EQ(response.units_size(), 0);
+  EXPECT_EQ(response.total_size(), 0U);
+}
+
+TEST_F(DiagnosticsServiceTest, ATokenContinuesOnlyItsOwnList) {
+  StreamRun(OpenWithLayers(3));
+  StreamRun(MakeOpen("other"));
+  v1::ListLayersRequest request;
+  request.set_run_id("digits");
+  request.set_page_size(1);
+  v1::ListLayersResponse response;
+  ASSERT_TRUE(ListLayers(request, &response).ok());
+
+  request.set_run_id("other");
+  request.set_page_token(response.next_page_token());
+
+  EXPECT_THAT(ListLayers(request, &response),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("page_token")));
+}
+
+TEST_F(DiagnosticsServiceTest, HistoryListsTheWindowsOfASignal) {
+  StreamRun(MakeOpen("digits"));
+  v1::GetLayerHistoryRequest request;
+  request.set_run_id("digits");
+  request.set_layer(kLayerName);
+  request.set_signal(v1::SIGNAL_ACTIVATION);
+  v1::GetLayerHistoryResponse response;
+
+  ASSERT_TRUE(
+      diagnostics_->GetLayerHistory(Call().get(), request, &response).ok());
+
+  ASSERT_EQ(response.windows_size(), 1);
+  EXPECT_EQ(response.windows(0).window_first_step(), 0);
+  EXPECT_EQ(response.windows(0).window_end_step(), 1);
+  EXPECT_EQ(response.windows(0).signal(), v1::SIGNAL_ACTIVATION);
+}
+
+TEST_F(DiagnosticsServiceTest, EndingARunTwiceChangesNothing) {
+  StreamRun(MakeOpen("digits"));
+  v1::EndRunRequest request;
+  request.set_run_id("digits");
+  v1::EndRunResponse first;
+  v1::EndRunResponse second;
+
+  ASSERT_TRUE(diagnostics_->EndRun(Call().get(), request, &first).ok());
+  ASSERT_TRUE(diagnostics_->EndRun(Call().get(), request, &second).ok());
+
+  EXPECT_EQ(first.run().state(), v1::RUN_STATE_ENDED);
+  EXPECT_EQ(second.SerializeAsString(), first.SerializeAsString());
+}
+
+TEST_F(DiagnosticsServiceTest, ADeletedRunIsGone) {
+  StreamRun(MakeOpen("digits"));
+  v1::DeleteRunRequest request;
+  request.set_run_id("digits");
+  v1::DeleteRunResponse response;
+
+  EXPECT_TRUE(diagnostics_->DeleteRun(Call().get(), request, &response).ok());
+  EXPECT_THAT(diagnostics_->DeleteRun(Call().get(), request, &response),
+              HasCode(StatusCode::NOT_FOUND, HasSubstr("digits")));
+}
+
+TEST_F(DiagnosticsServiceTest, MalformedRequestsNameTheirField) {
+  StreamRun(MakeOpen("digits"));
+  v1::GetRunRequest run;
+  run.set_run_id("../etc");
+  v1::GetRunResponse run_response;
+  EXPECT_THAT(diagnostics_->GetRun(Call().get(), run, &run_response),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("run_id")));
+
+  v1::ListUnitsRequest units;
+  units.set_run_id("digits");
+  units.set_layer("a\nb");
+  v1::ListUnitsResponse units_response;
+  EXPECT_THAT(ListUnits(units, &units_response),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("layer")));
+  units.set_layer(kLayerName);
+  units.set_page_size(-1);
+  EXPECT_THAT(ListUnits(units, &units_response),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("page_size")));
+  units.set_page_size(0);
+  units.add_states(static_cast<v1::HealthState>(99));
+  EXPECT_THAT(ListUnits(units, &units_response),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("states[0]")));
+
+  v1::GetLayerHistoryRequest history;
+  history.set_run_id("digits");
+  history.set_layer(kLayerName);
+  v1::GetLayerHistoryResponse history_response;
+  EXPECT_THAT(
+      diagnostics_->GetLayerHistory(Call().get(), history, &history_response),
+      HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("signal")));
+}
+
+TEST_F(DiagnosticsServiceTest, AnUnknownLayerIsNotFound) {
+  StreamRun(MakeOpen("digits"));
+  v1::GetLayerRequest request;
+  request.set_run_id("digits");
+  request.set_layer("nobody");
+  v1::GetLayerResponse response;
+
+  EXPECT_THAT(diagnostics_->GetLayer(Call().get(), request, &response),
+              HasCode(StatusCode::NOT_FOUND,
+                      AllOf(HasSubstr("digits"), HasSubstr("nobody"))));
+}
+
+TEST_F(DiagnosticsServiceTest, WhatALaterVersionBringsSaysSo) {
+  v1::DiagnoseRunResponse diagnosis;
+  EXPECT_THAT(diagnostics_->DiagnoseRun(Call().get(), {}, &diagnosis),
+              HasCode(StatusCode::UNIMPLEMENTED, HasSubstr("DiagnoseRun")));
+  v1::ListEventsResponse events;
+  EXPECT_THAT(diagnostics_->ListEvents(Call().get(), {}, &events),
+              HasCode(StatusCode::UNIMPLEMENTED, HasSubstr("ListEvents")));
+  const auto context = Call();
+  const auto watch = diagnostics_->WatchEvents(context.get(), {});
+  v1::WatchEventsResponse event;
+  EXPECT_FALSE(watch->Read(&event));
+  EXPECT_THAT(watch->Finish(),
+              HasCode(StatusCode::UNIMPLEMENTED, HasSubstr("WatchEvents")));
+}
+
+class GatedDiagnosticsTest : public ServerFixture {
+ protected:
+  void SetUp() override {
+    UseTokens("alpha red\nbeta blue\n");
+    StartServer();
+  }
+};
+
+TEST_F(GatedDiagnosticsTest, EveryMethodPassesTheGate) {
+  const auto refused = [this](auto method, auto request, auto response) {
+    const grpc::Status status =
+        (diagnostics_.get()->*method)(Call().get(), request, &response);
+    EXPECT_THAT(status,
+                HasCode(StatusCode::UNAUTHENTICATED, HasSubstr("token")));
+  };
+  using Stub = v1::DiagnosticsService::Stub;
+  refused(&Stub::GetServerInfo, v1::GetServerInfoRequest(),
+          v1::GetServerInfoResponse());
+  refused(&Stub::ListRuns, v1::ListRunsRequest(), v1::ListRunsResponse());
+  refused(&Stub::GetRun, v1::GetRunRequest(), v1::GetRunResponse());
+  refused(&Stub::EndRun, v1::EndRunRequest(), v1::EndRunResponse());
+  refused(&Stub::DeleteRun, v1::DeleteRunRequest(), v1::DeleteRunResponse());
+  refused(&Stub::ListLayers, v1::ListLayersRequest(), v1::ListLayersResponse());
+  refused(&Stub::GetLayer, v1::GetLayerRequest(), v1::GetLayerResponse());
+  refused(&Stub::GetLayerHistory, v1::GetLayerHistoryRequest(),
+          v1::GetLayerHistoryResponse());
+  refused(&Stub::ListUnits, v1::ListUnitsRequest(), v1::ListUnitsResponse());
+  refused(&Stub::DiagnoseRun, v1::DiagnoseRunRequest(),
+          v1::DiagnoseRunResponse());
+  refused(&Stub::ListEvents, v1::ListEventsRequest(), v1::ListEventsResponse());
+  const auto context = Call();
+  EXPECT_THAT(diagnostics_->WatchEvents(context.get(), {})->Finish(),
+              HasCode(StatusCode::UNAUTHENTICATED, HasSubstr("token")));
+}
+
+TEST_F(GatedDiagnosticsTest, ATenantListsItsOwnRunsOnly) {
+  StreamRun(MakeOpen("digits"), "alpha");
+  StreamRun(MakeOpen("words"), "beta");
+  v1::ListRunsResponse response;
+
+  ASSERT_TRUE(diagnostics_->ListRuns(Call("alpha").get(), {}, &response).ok());
+
+  ASSERT_EQ(response.runs_size(), 1);
+  EXPECT_EQ(response.runs(0).run_id(), "digits");
+}
+
+TEST_F(GatedDiagnosticsTest, AnotherTenantsRunCannotBeDeleted) {
+  StreamRun(MakeOpen("digits"), "alpha");
+  v1::DeleteRunRequest request;
+  request.set_run_id("digits");
+  v1::DeleteRunResponse response;
+
+  EXPECT_THAT(diagnostics_->DeleteRun(Call("beta").get(), request, &response),
+              HasCode(StatusCode::NOT_FOUND, HasSubstr("digits")));
+  EXPECT_TRUE(
+      diagnostics_->DeleteRun(Call("alpha").get(), request, &response).ok());
+}
+
+TEST_F(GatedDiagnosticsTest, SendingTwoTokensIsRefused) {
+  const auto context = Call("alpha");
+  context->AddMetadata("authorization", "Bearer beta");
+  v1::ListRunsResponse response;
+
+  EXPECT_THAT(
+      diagnostics_->ListRuns(context.get(), {}, &response),
+      HasCode(StatusCode::UNAUTHENTICATED, HasSubstr("more than once")));
+}
+
+}  // namespace
+}  // namespace firekeeper::testing

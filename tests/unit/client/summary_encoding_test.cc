@@ -1,0 +1,152 @@
+#include "client/cpp/summary_encoding.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+#include <map>
+#include <vector>
+
+#include "core/reduce.h"
+
+namespace firekeeper::client {
+namespace {
+
+constexpr core::ColumnSet kAll{
+    .firings = true, .clusters = true, .gate = true, .moments = true};
+
+// The columns by name, each entry widened; the test's own reading of
+// summary.proto.
+struct Decoded {
+  std::map<v1::SummaryColumn, std::vector<double>> values;
+  std::map<v1::SummaryColumn, std::uint32_t> widths;
+};
+
+template <typename Entry>
+void Read(const std::string& data, std::vector<double>* values) {
+  for (std::size_t at = 0; at < data.size(); at += sizeof(Entry)) {
+    Entry entry;
+    std::memcpy(&entry, data.data() + at, sizeof(Entry));
+    values->push_back(static_cast<double>(entry));
+  }
+}
+
+Decoded Decode(const v1::UnitSummary& proto) {
+  Decoded decoded;
+  for (const auto& column : proto.columns()) {
+    auto& values = decoded.values[column.column()];
+    decoded.widths[column.column()] = column.width();
+    const bool real = column.column() >= v1::SUMMARY_COLUMN_ABS_SUM;
+    EXPECT_EQ(column.data().size() % column.width(), 0U);
+    if (real && column.width() == 4) Read<float>(column.data(), &values);
+    if (real && column.width() == 8) Read<double>(column.data(), &values);
+    if (real) continue;
+    if (column.width() == 1) Read<std::uint8_t>(column.data(), &values);
+    if (column.width() == 2) Read<std::uint16_t>(column.data(), &values);
+    if (column.width() == 4) Read<std::uint32_t>(column.data(), &values);
+    if (column.width() == 8) Read<std::uint64_t>(column.data(), &values);
+  }
+  return decoded;
+}
+
+core::UnitSummary SummaryWithObservations(const core::CountArray& counts) {
+  core::UnitSummary summary(counts.size(), {});
+  summary.observations = core::UnitCounts::FromArray(counts);
+  return summary;
+}
+
+TEST(SummaryEncodingTest, CarriesEveryColumnOfATensor) {
+  const std::vector<float> values = {1.0F, -2.0F, 0.0F, 3.0F, 0.5F, -1.0F};
+  const std::vector<std::int64_t> shape = {3, 2};
+  const core::TensorView view{
+      .layout = *core::TensorLayout::Create(core::DataType::kF32, shape, 1, 0),
+      .data = reinterpret_cast<const std::byte*>(values.data())};
+  const auto summary = core::Reduce(
+      view, {.rule = core::FiringRule::Positive(), .columns = kAll});
+  ASSERT_TRUE(summary.ok());
+
+  const v1::UnitSummary proto = EncodeSummary(*summary);
+
+  EXPECT_EQ(proto.unit_count(), 2U);
+  EXPECT_FALSE(proto.cluster_is_step());
+  const Decoded decoded = Decode(proto);
+  const auto column = [&decoded](v1::SummaryColumn name) {
+    return decoded.values.at(name);
+  };
+  using Values = std::vector<double>;
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_OBSERVATIONS), Values{3});
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_FIRINGS), (Values{2, 1}));
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_CLUSTERS), Values{3});
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_FIRING_CLUSTERS), (Values{2, 1}));
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_POSITIVES), (Values{2, 1}));
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_CLOSED_HIGH), Values{0});
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_ZEROS), (Values{1, 0}));
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_NON_FINITE), Values{0});
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_ABS_SUM), (Values{1.5, 6}));
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_MIN), (Values{0, -2}));
+  EXPECT_EQ(column(v1::SUMMARY_COLUMN_MAX), (Values{1, 3}));
+  EXPECT_DOUBLE_EQ(column(v1::SUMMARY_COLUMN_MEAN)[0], 0.5);
+  EXPECT_DOUBLE_EQ(column(v1::SUMMARY_COLUMN_M2)[0], 0.5);
+}
+
+TEST(SummaryEncodingTest, LeavesAbsentColumnsOut) {
+  const v1::UnitSummary proto =
+      EncodeSummary(core::UnitSummary(3, {.firings = true}));
+
+  const Decoded decoded = Decode(proto);
+  EXPECT_EQ(decoded.values.size(), 3U);
+  EXPECT_EQ(decoded.values.count(v1::SUMMARY_COLUMN_CLUSTERS), 0U);
+  EXPECT_TRUE(proto.cluster_is_step());
+}
+
+class CountWidthTest
+    : public ::testing::TestWithParam<std::pair<std::uint64_t, std::uint32_t>> {
+};
+
+TEST_P(CountWidthTest, TakesTheNarrowestWidthThatHoldsTheGreatest) {
+  const auto [greatest, width] = GetParam();
+  core::CountArray counts(2);
+  counts << 0, greatest;
+
+  const v1::UnitSummary proto = EncodeSummary(SummaryWithObservations(counts));
+
+  const Decoded decoded = Decode(proto);
+  EXPECT_EQ(decoded.widths.at(v1::SUMMARY_COLUMN_OBSERVATIONS), width);
+  EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_OBSERVATIONS)[1],
+            static_cast<double>(greatest));
+}
+
+INSTANTIATE_TEST_SUITE_P(Limits, CountWidthTest,
+                         ::testing::Values(std::pair{255ULL, 1U},
+                                           std::pair{256ULL, 2U},
+                                           std::pair{65535ULL, 2U},
+                                           std::pair{65536ULL, 4U},
+                                           std::pair{4294967295ULL, 4U},
+                                           std::pair{4294967296ULL, 8U},
+                                           std::pair{1ULL << 40U, 8U}));
+
+TEST(SummaryEncodingTest, AUniformCountIsOneEntry) {
+  const v1::UnitSummary proto = EncodeSummary(
+      SummaryWithObservations(core::CountArray::Constant(1000, 70'000)));
+
+  const Decoded decoded = Decode(proto);
+  EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_OBSERVATIONS),
+            std::vector<double>{70'000});
+}
+
+TEST(SummaryEncodingTest, ExtremesAreNarrowOnlyWhereThatIsExact) {
+  core::UnitSummary summary(2, kAll);
+  summary.min << -0.5, std::numeric_limits<double>::infinity();
+  summary.max << 0.1, -std::numeric_limits<double>::infinity();
+
+  const Decoded decoded = Decode(EncodeSummary(summary));
+
+  EXPECT_EQ(decoded.widths.at(v1::SUMMARY_COLUMN_MIN), 4U);
+  EXPECT_EQ(decoded.widths.at(v1::SUMMARY_COLUMN_MAX), 8U);
+  EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_MAX)[0], 0.1);
+  EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_MIN)[1],
+            std::numeric_limits<double>::infinity());
+}
+
+}  // namespace
+}  // namespace firekeeper::client
