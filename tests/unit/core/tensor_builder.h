@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -29,7 +30,7 @@ enum class Values {
   kAnyBits,  // every pattern of bits
 };
 
-inline constexpr Values kAllValues[] = {
+inline constexpr std::array<Values, 10> kAllValues = {
     Values::kNormal,   Values::kRectified, Values::kSparse, Values::kFar,
     Values::kConstant, Values::kNonFinite, Values::kHuge,   Values::kSubnormal,
     Values::kAllZero,  Values::kAnyBits,

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "core/reduce.h"
@@ -122,11 +124,14 @@ double Negative(std::mt19937_64& generator) {
 
 double Equal(std::mt19937_64& /*generator*/) { return 0.1; }
 
-constexpr LawData kLawData[] = {
-    {"Normal", Normal, 1.0},     {"NonFinite", WithNonFinite, 1.0},
-    {"Zeros", WithZeros, 1.0},   {"Subnormal", Subnormal, 1e-308},
-    {"Negative", Negative, 1.0}, {"Equal", Equal, 1.0},
-};
+constexpr std::array<LawData, 6> kLawData = {{
+    {"Normal", Normal, 1.0},
+    {"NonFinite", WithNonFinite, 1.0},
+    {"Zeros", WithZeros, 1.0},
+    {"Subnormal", Subnormal, 1e-308},
+    {"Negative", Negative, 1.0},
+    {"Equal", Equal, 1.0},
+}};
 
 class UnitSummaryLawTest : public ::testing::TestWithParam<LawData> {
  protected:
