@@ -35,6 +35,8 @@ COPY deploy/install-packages /usr/local/share/firekeeper/install-packages
 RUN /usr/local/share/firekeeper/install-packages run && rm -rf /var/lib/apt/lists/*
 COPY LICENSE /usr/share/doc/firekeeper/copyright
 COPY --from=builder /out/firekeeperd /out/firekeeper /usr/local/bin/
+# A library that is missing here fails the build, not the start.
+RUN firekeeperd --version && firekeeper --version
 
 # By environment and not by CMD: arguments of `docker run` then add to these
 # instead of replacing them.
