@@ -45,8 +45,7 @@ void UnitAccumulator::AddRows(Index first_unit, Index unit_count,
   assert(rows.size() <= kMaxRows);
   assert(first_unit >= 0 && first_unit + unit_count <= units_);
   if (rows.empty()) return;
-  const auto tile_width =
-      static_cast<Index>(kernels::TileWidth(dtype_));
+  const auto tile_width = static_cast<Index>(kernels::TileWidth(dtype_));
   for (Index begin = 0; begin < unit_count; begin += tile_width) {
     AddTile(first_unit, begin, std::min(tile_width, unit_count - begin), rows);
   }
@@ -57,14 +56,14 @@ void UnitAccumulator::AddTile(Index first_unit, Index begin, Index width,
   const auto offset = static_cast<std::size_t>(begin) * SizeOf(dtype_);
   const Index first = first_unit + begin;
   std::array<std::uint32_t, kernels::kMaxTileWidth> left_out;
-  const std::size_t left = kernels::AddTile(
-      {.dtype = dtype_,
-       .rows = rows,
-       .byte_offset = offset,
-       .first_unit = static_cast<std::size_t>(first),
-       .width = static_cast<std::size_t>(width),
-       .skip_zeros = zeros_wait_},
-      comparisons_, state_, tile_buffer_, left_out);
+  const std::size_t left =
+      kernels::AddTile({.dtype = dtype_,
+                        .rows = rows,
+                        .byte_offset = offset,
+                        .first_unit = static_cast<std::size_t>(first),
+                        .width = static_cast<std::size_t>(width),
+                        .skip_zeros = zeros_wait_},
+                       comparisons_, state_, tile_buffer_, left_out);
   for (std::size_t i = 0; i < left;) {
     // Neighbours are read together.
     std::size_t end = i + 1;
@@ -264,7 +263,8 @@ void UnitAccumulator::FillMoments(UnitSummary& summary) const {
 }
 
 std::size_t UnitAccumulator::MemoryUsed() const {
-  return state_.MemoryUsed() + tile_buffer_.MemoryUsed() + exact_.capacity() * sizeof(double);
+  return state_.MemoryUsed() + tile_buffer_.MemoryUsed() +
+         exact_.capacity() * sizeof(double);
 }
 
 }  // namespace firekeeper::core

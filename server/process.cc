@@ -29,9 +29,11 @@ void LogForGrpc(gpr_log_func_args* line) {
 bool TuneMalloc() {
   constexpr int kGiB = 1 << 30;
   constexpr int kTopPad = 64 << 20;
+  // NOLINTBEGIN(concurrency-mt-unsafe): called before threads start
   return mallopt(M_MMAP_THRESHOLD, kGiB) == 1 &&
          mallopt(M_TRIM_THRESHOLD, kGiB) == 1 &&
          mallopt(M_TOP_PAD, kTopPad) == 1;
+  // NOLINTEND(concurrency-mt-unsafe)
 }
 
 std::uint64_t RaiseDescriptorLimit() {

@@ -29,6 +29,8 @@ class StopSignals {
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
+  StopSignals(StopSignals&&) = delete;
+  StopSignals& operator=(StopSignals&&) = delete;
 
   // The number of the next signal.
   int Wait();
@@ -48,6 +50,8 @@ class GrpcLogRoute {
   ~GrpcLogRoute();
   GrpcLogRoute(const GrpcLogRoute&) = delete;
   GrpcLogRoute& operator=(const GrpcLogRoute&) = delete;
+  GrpcLogRoute(GrpcLogRoute&&) = delete;
+  GrpcLogRoute& operator=(GrpcLogRoute&&) = delete;
 };
 
 }  // namespace firekeeper::server

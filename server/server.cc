@@ -2,21 +2,21 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <exception>
 #include <fstream>
 #include <iterator>
 #include <mutex>
-#include <sstream>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/grpc_limits.h"
 #include "server/process.h"
+#include "server/telemetry/exposition.h"
 #include "server/version.h"
 
 namespace firekeeper::server {
@@ -25,6 +25,11 @@ namespace {
 // Descriptors for everything that is no gRPC connection: listeners, epoll,
 // HTTP, files.
 constexpr std::uint64_t kReservedDescriptors = 256;
+
+// What calls that are no ingest streams get at shutdown. Queries take
+// milliseconds; health watches would never end, and idle clients of gRPC look
+// at their connection only every five seconds.
+constexpr std::chrono::seconds kLastCalls{1};
 
 // Decides for one server whether it has reflection: the library gives it to
 // every server of a process that links it.
@@ -246,9 +251,7 @@ std::string Server::Metrics() const {
   std::erase_if(families, [](const prometheus::MetricFamily& family) {
     return family.metric.empty();
   });
-  std::ostringstream text;
-  prometheus::TextSerializer().Serialize(text, families);
-  return text.str();
+  return ExpositionText(families);
 }
 
 absl::Status Server::WritePortFiles() {
@@ -276,6 +279,13 @@ void Server::Sweep(const std::stop_token& stop) {
   }
 }
 
+void Server::WaitForStreams(Clock::time_point deadline) const {
+  constexpr std::chrono::milliseconds kPoll{5};
+  while (ingest_.open_streams() > 0 && Clock::now() < deadline) {
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
 void Server::Shutdown(Clock::time_point deadline) {
   absl::call_once(shutdown_, [&] { ShutdownOnce(deadline); });
 }
@@ -289,7 +299,8 @@ void Server::ShutdownOnce(Clock::time_point deadline) {
   grpc_->GetHealthCheckService()->SetServingStatus(false);
   listener_->Stop();
   ingest_.Drain();
-  grpc_->Shutdown(deadline);
+  WaitForStreams(deadline);
+  grpc_->Shutdown(std::min(deadline, Clock::now() + kLastCalls));
   sweeper_ = std::jthread();
   http_->Stop();
   if (port_files_written_) RemovePortFiles();

@@ -50,6 +50,8 @@ class Server {
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
+  Server(Server&&) = delete;
+  Server& operator=(Server&&) = delete;
 
   [[nodiscard]] std::uint32_t port() const { return listener_->port(); }
   [[nodiscard]] std::uint32_t http_port() const { return http_->port(); }
@@ -60,8 +62,9 @@ class Server {
   [[nodiscard]] std::string Metrics() const;
 
   // NOT_SERVING, then no new connections, then every stream gets its last ack
-  // and UNAVAILABLE, then the calls that run until `deadline`, then HTTP. Must
-  // not be called from a signal handler. Later calls wait for the first.
+  // and UNAVAILABLE, which it has until `deadline` to take; other calls have a
+  // second; HTTP ends last. Must not be called from a signal handler. Later
+  // calls wait for the first.
   void Shutdown(Clock::time_point deadline);
 
  private:
@@ -72,6 +75,7 @@ class Server {
   absl::Status WritePortFiles();
   void RemovePortFiles() const;
   void Sweep(const std::stop_token& stop);
+  void WaitForStreams(Clock::time_point deadline) const;
   void ShutdownOnce(Clock::time_point deadline);
 
   const Options options_;

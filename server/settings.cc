@@ -189,7 +189,8 @@ std::vector<Setting> ListenerSettings(Options& o) {
        "come back",
        &o.stream_idle, 1, kMaxSeconds},
       {"shutdown-grace-seconds", group,
-       "calls that still run after this are cancelled at shutdown",
+       "streams that have not taken their last ack after this are cancelled at "
+       "shutdown",
        &o.shutdown_grace, 0, kMaxSeconds},
   };
 }

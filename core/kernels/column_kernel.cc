@@ -42,14 +42,14 @@ struct Partials {
     edge = memory;
   }
 
-  Real* pivot;
-  Real* distances;
-  Real* squares;
-  Real* sizes;
-  Real* min;
-  Real* max;
-  std::array<Count*, kMaxLimits> counts;
-  std::byte* edge;  // the last columns of every row, 64 bytes each
+  Real* pivot = nullptr;
+  Real* distances = nullptr;
+  Real* squares = nullptr;
+  Real* sizes = nullptr;
+  Real* min = nullptr;
+  Real* max = nullptr;
+  std::array<Count*, kMaxLimits> counts{};
+  std::byte* edge = nullptr;  // the last columns of every row, 64 bytes each
 };
 
 template <typename Values, std::size_t LimitCount, bool SkipZeros>

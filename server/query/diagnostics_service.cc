@@ -25,10 +25,14 @@ grpc::ServerUnaryReactor* DiagnosticsService::Reply(
     Method method, Answer<Request, Response> answer,
     grpc::CallbackServerContext* context, const Request* request,
     Response* response) {
-  return ReplyUnary(*context, gate_, CallRecord(metrics_, method),
-                    [&](const std::string& tenant) {
-                      return (queries_.*answer)(tenant, *request, response);
-                    });
+  // Through `this`, g++ 12's UndefinedBehaviorSanitizer looks at another
+  // object.
+  const Queries& queries = queries_;
+  return ReplyUnary(
+      *context, gate_, CallRecord(metrics_, method),
+      [&queries, answer, request, response](const std::string& tenant) {
+        return (queries.*answer)(tenant, *request, response);
+      });
 }
 
 grpc::ServerUnaryReactor* DiagnosticsService::Refuse(

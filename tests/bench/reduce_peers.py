@@ -17,6 +17,7 @@ import os
 import statistics
 import subprocess
 import sys
+from typing import Any
 import time
 from collections.abc import Callable
 
@@ -36,7 +37,7 @@ SHAPES = {
 }
 
 
-def numpy_figures(values) -> tuple:  # values: [cluster, unit, positions…]
+def numpy_figures(values: Any) -> tuple[Any, ...]:  # values: [cluster, unit, positions…]
     import numpy as np
 
     positions = tuple(range(2, values.ndim))
@@ -59,7 +60,7 @@ def numpy_figures(values) -> tuple:  # values: [cluster, unit, positions…]
     )
 
 
-def torch_figures(values) -> tuple:
+def torch_figures(values: Any) -> tuple[Any, ...]:
     import torch
 
     positions = tuple(range(2, values.ndim))
@@ -120,7 +121,7 @@ def run_kernel(program: str, case: str, rounds: int) -> dict[str, float]:
     return json.loads(done.stdout)["cases"][0]
 
 
-def compare(program: str, rounds: int) -> list[dict]:
+def compare(program: str, rounds: int) -> list[dict[str, Any]]:
     results = []
     for case, shape in SHAPES.items():
         kernel = run_kernel(program, case, 3 * rounds)
@@ -128,11 +129,8 @@ def compare(program: str, rounds: int) -> list[dict]:
         results.append(
             {
                 "case": case,
-                "kernel_gb_per_second": kernel["bytes"]
-                / kernel["reduce_seconds"]
-                / 1e9,
-                "kernel_over_sum": kernel["sum_seconds"]
-                / kernel["reduce_seconds"],
+                "kernel_gb_per_second": kernel["bytes"] / kernel["reduce_seconds"] / 1e9,
+                "kernel_over_sum": kernel["sum_seconds"] / kernel["reduce_seconds"],
                 **{
                     f"kernel_over_{name}": seconds / kernel["reduce_seconds"]
                     for name, seconds in peers.items()

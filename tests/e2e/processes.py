@@ -133,7 +133,9 @@ def running(folder: pathlib.Path, *flags: str) -> Iterator[Server]:
             assert code == 0, f"firekeeperd ended with {code}:\n{server.log()}"
 
 
-def run(name: str, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    name: str, *arguments: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs one of our programs to its end."""
     return subprocess.run(
         [binary(name), *arguments],

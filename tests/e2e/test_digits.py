@@ -36,7 +36,9 @@ def layers(server: processes.Server, run: str) -> list[dict[str, object]]:
     return answer
 
 
-def test_the_killing_rate_shows_dead_units_and_the_healthy_one_none(server: processes.Server) -> None:
+def test_the_killing_rate_shows_dead_units_and_the_healthy_one_none(
+    server: processes.Server,
+) -> None:
     train(*HEALTHY, f"--endpoint={server.endpoint}", "--run=healthy")
     train(*KILLING, f"--endpoint={server.endpoint}", "--run=killed")
     healthy = firekeeper(server, "check", "healthy", "--max-dead=0%", "--allow-unknown")
@@ -45,7 +47,9 @@ def test_the_killing_rate_shows_dead_units_and_the_healthy_one_none(server: proc
     assert killed.returncode == 1, killed.stdout + killed.stderr
 
 
-def test_training_is_bit_identical_with_the_server_up_absent_and_killed(tmp_path: pathlib.Path) -> None:
+def test_training_is_bit_identical_with_the_server_up_absent_and_killed(
+    tmp_path: pathlib.Path,
+) -> None:
     flags = (*HEALTHY, "--epochs=10", "--every=1")
     alone = train(*flags, "--no-firekeeper")
     server = processes.Server(tmp_path).start()

@@ -67,7 +67,9 @@ def test_a_client_that_never_reads_is_held_back(server: processes.Server) -> Non
 def test_64_streams_as_fast_as_they_can_keep_memory_flat(server: processes.Server) -> None:
     expect_service(server, "warm-up")
     before = server.resident_bytes()
-    channels = [grpc.insecure_channel(server.endpoint, options=[("channel.id", i)]) for i in range(8)]
+    channels = [
+        grpc.insecure_channel(server.endpoint, options=[("channel.id", i)]) for i in range(8)
+    ]
     streams = []
     for i in range(64):
         stream = wire.Stream(channels[i % 8])

@@ -36,7 +36,10 @@ def test_a_silent_unit_becomes_dead_only_with_its_certificate(server: processes.
 
         processes.wait_for("the certificate", dead)
         verdicts = wire.units(channel, "run")
-        assert state_names(verdicts) == ["HEALTH_STATE_ALIVE", "HEALTH_STATE_DEAD"] + ["HEALTH_STATE_ALIVE"] * 2
+        assert (
+            state_names(verdicts)
+            == ["HEALTH_STATE_ALIVE", "HEALTH_STATE_DEAD"] + ["HEALTH_STATE_ALIVE"] * 2
+        )
         assert not verdicts[1].HasField("last_firing_step")
         assert verdicts[1].certified_step > 0
         assert verdicts[1].silent_observations >= 64 * 512

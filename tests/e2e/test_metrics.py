@@ -30,7 +30,12 @@ def test_promtool_accepts_a_live_scrape(server: processes.Server) -> None:
     text = server.metrics()
     assert 'run="we/ird:run+1"' in text
     checked = subprocess.run(
-        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False, timeout=60
+        ["promtool", "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert checked.stderr == ""
@@ -81,7 +86,11 @@ def test_prometheus_scrapes_a_real_run(server: processes.Server, tmp_path: pathl
             "Prometheus to listen", lambda: processes.listening_port(prometheus.pid), seconds=60
         )
         trained = processes.run(
-            "digits_trainer", f"--endpoint={server.endpoint}", "--run=digits", "--epochs=5", "--quiet"
+            "digits_trainer",
+            f"--endpoint={server.endpoint}",
+            "--run=digits",
+            "--epochs=5",
+            "--quiet",
         )
         assert trained.returncode == 0, trained.stderr
 
@@ -96,7 +105,9 @@ def test_prometheus_scrapes_a_real_run(server: processes.Server, tmp_path: pathl
             return result
 
         expression = 'sum by (layer) (firekeeper_layer_units_by_state{run="digits"})'
-        layers = processes.wait_for("Prometheus to have the run", lambda: query(expression), seconds=60)
+        layers = processes.wait_for(
+            "Prometheus to have the run", lambda: query(expression), seconds=60
+        )
         units = query('firekeeper_layer_units{run="digits"}')
         assert len(layers) == len(units) > 0
     finally:

@@ -22,7 +22,9 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("pki")
 
     def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
+        subprocess.run(
+            ["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60
+        )
 
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test ca")
@@ -35,7 +37,9 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return folder
 
 
-def secure_channel(server: processes.Server, pki: pathlib.Path, with_certificate: bool = False) -> grpc.Channel:
+def secure_channel(
+    server: processes.Server, pki: pathlib.Path, with_certificate: bool = False
+) -> grpc.Channel:
     credentials = grpc.ssl_channel_credentials(
         root_certificates=(pki / "ca.pem").read_bytes(),
         private_key=(pki / "client.key").read_bytes() if with_certificate else None,
@@ -74,8 +78,14 @@ def test_tls_answers_and_plaintext_does_not(tmp_path: pathlib.Path, pki: pathlib
             assert b"firekeeper_build_info" in response.read()
 
 
-def test_mutual_tls_wants_a_certificate_on_both_ports(tmp_path: pathlib.Path, pki: pathlib.Path) -> None:
-    flags = (f"--tls-cert={pki}/server.pem", f"--tls-key={pki}/server.key", f"--client-ca={pki}/ca.pem")
+def test_mutual_tls_wants_a_certificate_on_both_ports(
+    tmp_path: pathlib.Path, pki: pathlib.Path
+) -> None:
+    flags = (
+        f"--tls-cert={pki}/server.pem",
+        f"--tls-key={pki}/server.key",
+        f"--client-ca={pki}/ca.pem",
+    )
     with processes.running(tmp_path, *flags) as server:
         with secure_channel(server, pki) as channel:
             assert code_of(channel) == grpc.StatusCode.UNAVAILABLE

@@ -64,11 +64,15 @@ def test_healthy_training_keeps_its_units(tmp_path: pathlib.Path) -> None:
             cosine = 0.0  # standardised inputs
             for layer in hidden_layers(server, run):
                 name = layer["layer"]["name"]  # type: ignore[index]
-                fired_and_dead = [u for u in dead_units(server, run, name) if "last_firing_step" in u]
+                fired_and_dead = [
+                    u for u in dead_units(server, run, name) if "last_firing_step" in u
+                ]
                 assert fired_and_dead == [], f"seed {seed}, {name}"
                 silent, units = probe_never_fired(layer)
                 expected = never_fired_share(cosine, TRAINING_EXAMPLES)
-                print(f"{run:12} {name:10} never fired {silent}/{units}, expected {expected:.4f}, accuracy {accuracy:.3f}")
+                print(
+                    f"{run:12} {name:10} never fired {silent}/{units}, expected {expected:.4f}, accuracy {accuracy:.3f}"
+                )
                 assert silent / units <= expected + 0.05, f"seed {seed}, {name}"
                 cosine = next_cosine(cosine)
 

@@ -85,7 +85,7 @@ TEST_P(EveryActivationTest, DerivativeIsFiniteFarOut) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, EveryActivationTest,
+INSTANTIATE_TEST_SUITE_P(All, EveryActivationTest,
                          ::testing::ValuesIn(ActivationNames()), TestName);
 
 TEST(ActivationTest, HasTheValuesOfItsDefinition) {

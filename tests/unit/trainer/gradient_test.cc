@@ -124,8 +124,8 @@ TEST_P(GradientTest, EvaluationGradientsEqualCentralDifferences) {
   ExpectGradientsAgree(Problem(*ParseActivation(GetParam()), Mode::kEvaluate));
 }
 
-INSTANTIATE_TEST_SUITE_P(, GradientTest, ::testing::ValuesIn(ActivationNames()),
-                         TestName);
+INSTANTIATE_TEST_SUITE_P(All, GradientTest,
+                         ::testing::ValuesIn(ActivationNames()), TestName);
 
 TEST(GradientCheckTest, SeesAGradientThatIsATenThousandthTooLarge) {
   const Problem problem(*ParseActivation("relu"), Mode::kTrain);
