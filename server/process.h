@@ -29,8 +29,6 @@ class StopSignals {
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
-  StopSignals(StopSignals&&) = delete;
-  StopSignals& operator=(StopSignals&&) = delete;
 
   // The number of the next signal.
   int Wait();
@@ -50,8 +48,6 @@ class GrpcLogRoute {
   ~GrpcLogRoute();
   GrpcLogRoute(const GrpcLogRoute&) = delete;
   GrpcLogRoute& operator=(const GrpcLogRoute&) = delete;
-  GrpcLogRoute(GrpcLogRoute&&) = delete;
-  GrpcLogRoute& operator=(GrpcLogRoute&&) = delete;
 };
 
 }  // namespace firekeeper::server

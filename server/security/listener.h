@@ -27,8 +27,6 @@ class Descriptor {
   Descriptor& operator=(Descriptor&& other) noexcept;
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor(Descriptor&&) = delete;
-  Descriptor& operator=(Descriptor&&) = delete;
 
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] int Release();
@@ -78,8 +76,6 @@ class Listener {
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
-  Listener(Listener&&) = delete;
-  Listener& operator=(Listener&&) = delete;
 
   [[nodiscard]] std::uint32_t port() const { return port_; }
   // Begins to accept. Called once.

@@ -29,8 +29,6 @@ class HttpConnection final : public httplib::Stream {
   ~HttpConnection() override;
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
-  HttpConnection(HttpConnection&&) = delete;
-  HttpConnection& operator=(HttpConnection&&) = delete;
 
   // The TLS handshake; true at once without TLS.
   [[nodiscard]] bool Handshake();

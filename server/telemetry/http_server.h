@@ -55,8 +55,6 @@ class HttpServer {
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
-  HttpServer(HttpServer&&) = delete;
-  HttpServer& operator=(HttpServer&&) = delete;
 
   [[nodiscard]] std::uint32_t port() const { return listener_->port(); }
   void Start();

@@ -126,8 +126,6 @@ class DescriptorLimit {
   ~DescriptorLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
   DescriptorLimit(const DescriptorLimit&) = delete;
   DescriptorLimit& operator=(const DescriptorLimit&) = delete;
-  DescriptorLimit(DescriptorLimit&&) = delete;
-  DescriptorLimit& operator=(DescriptorLimit&&) = delete;
 
  private:
   rlimit before_{};

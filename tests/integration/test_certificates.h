@@ -18,8 +18,6 @@ class TestCertificates {
   ~TestCertificates();
   TestCertificates(const TestCertificates&) = delete;
   TestCertificates& operator=(const TestCertificates&) = delete;
-  TestCertificates(TestCertificates&&) = delete;
-  TestCertificates& operator=(TestCertificates&&) = delete;
 
   // Paths of PEM files.
   [[nodiscard]] std::string ca() const { return Path("ca.pem"); }
