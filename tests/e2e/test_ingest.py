@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 from firekeeper.v1 import diagnostics_pb2, resources_pb2
 
@@ -22,7 +24,12 @@ def test_a_silent_unit_becomes_dead_only_with_its_certificate(server: processes.
 
         stream.send(wire.batch(1, 0, rows), wire.progress(0))
         stream.receive_ack(1)
-        early = processes.wait_for("an early verdict", lambda: wire.units(channel, "run"))
+
+        def judged() -> list[Any]:
+            verdicts = wire.units(channel, "run")
+            return verdicts if verdicts and verdicts[1].silent_observations else []
+
+        early = processes.wait_for("a verdict on the first window", judged)
         assert state_names(early)[1] == "HEALTH_STATE_SILENT"
         assert 0 < early[1].rate_upper_bound < 1
 
