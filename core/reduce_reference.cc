@@ -102,8 +102,9 @@ Eigen::ArrayXd Observations(const Entries& entries, Index unit, Index first,
                             Index count) {
   std::vector<double> values;
   for (Index row = first; row < first + count; ++row) {
-    if (entries.observed(row, unit))
+    if (entries.observed(row, unit)) {
       values.push_back(entries.stored(row, unit));
+    }
   }
   return Eigen::Map<const Eigen::ArrayXd>(values.data(),
                                           static_cast<Index>(values.size()));

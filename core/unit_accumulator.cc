@@ -82,8 +82,8 @@ void UnitAccumulator::AddTile(Index first_unit, Index begin, Index width,
 void UnitAccumulator::AddExactly(Index first_unit, Index unit_count,
                                  std::span<const std::byte* const> rows,
                                  std::size_t byte_offset) {
-  const Index size = static_cast<Index>(SizeOf(dtype_));
-  const Index row_count = static_cast<Index>(rows.size());
+  const auto size = static_cast<Index>(SizeOf(dtype_));
+  const auto row_count = static_cast<Index>(rows.size());
   double* const values = exact_.data();
   for (Index begin = 0; begin < unit_count; begin += kExactUnits) {
     const Index width = std::min(kExactUnits, unit_count - begin);

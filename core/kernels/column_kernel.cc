@@ -295,6 +295,16 @@ class Folding {
   std::size_t limit_count_;
 };
 
+// Of the first `used` counts of one column.
+template <typename Count>
+HWY_INLINE Count SignedSum(const std::array<Count*, kMaxLimits>& counts,
+                           const std::array<Count, kMaxLimits>& signs,
+                           std::size_t used, std::size_t column) {
+  Count sum = 0;
+  for (std::size_t k = 0; k < used; ++k) sum += signs[k] * counts[k][column];
+  return sum;
+}
+
 // Notes what was seen of every unit in the open cluster. Requires: the counts
 // of units that were left out are zero; `left_out` says which they are.
 template <typename Count>
@@ -308,16 +318,14 @@ void MarkSeen(const Tile& tile, const Comparisons& comparisons,
   const auto rows = static_cast<Count>(tile.rows.size());
   const Count all = comparisons.firing_entries != 0 ? rows : 0;
   std::uint32_t* const seen = state.seen.data() + tile.first_unit;
+  const std::size_t used = comparisons.limit_count;
   auto skipped = left_out.begin();
   for (std::size_t i = 0; i < tile.width; ++i) {
     if (skipped != left_out.end() && *skipped == i) {
       ++skipped;
       continue;
     }
-    Count firings = all;
-    for (std::size_t k = 0; k < comparisons.limit_count; ++k) {
-      firings += signs[k] * counts[k][i];
-    }
+    const Count firings = all + SignedSum(counts, signs, used, i);
     const Count zeros = counts[0][i] - counts[1][i];
     const Count zero_firings = comparisons.zero_fires ? zeros : 0;
     seen[i] |= kSeenFinite | (firings > 0 ? kSeenFiring : 0U) |
