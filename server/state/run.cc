@@ -303,6 +303,10 @@ absl::Status Run::CloseSource(const SourceHandle& handle, absl::Time now) {
     const auto source = FindSource(handle);
     if (!source.ok()) return source.status();
     (*source)->closed = true;
+    // Its stream is over for the run, whenever gRPC lets go of it: an answer
+    // that follows the goodbye must not count it.
+    (*source)->connected = false;
+    (*source)->on_fenced = nullptr;
     Heard(*source, now);
     const Attempt& attempt = *attempts_.back();
     const auto closed = static_cast<std::uint32_t>(std::ranges::count_if(

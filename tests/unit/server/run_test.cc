@@ -132,6 +132,14 @@ TEST_F(RunTest, AStreamThatWentIsNotFenced) {
   EXPECT_THAT(fenced_, ElementsAre("stream")) << "old was told nothing";
 }
 
+TEST_F(RunTest, ASourceThatSaidGoodbyeIsNoLongerConnected) {
+  const SourceHandle handle = MustOpen(OpenOf("token"));
+
+  ASSERT_THAT(run_.CloseSource(handle, AtSeconds(1)), IsOk());
+
+  EXPECT_EQ(run_.View(AtSeconds(1)).attempts.at(0).sources_connected, 0U);
+}
+
 TEST_F(RunTest, AFencedStreamChangesNothing) {
   const SourceHandle old = MustOpen(OpenOf("a"));
   ASSERT_THAT(run_.Accept(old, 1, 0, AtSeconds(0)), IsOk());
