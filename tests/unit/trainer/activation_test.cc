@@ -105,6 +105,23 @@ TEST(ActivationTest, HasTheValuesOfItsDefinition) {
   EXPECT_DOUBLE_EQ(ValueAt("softplus", 0.0), std::numbers::ln2);
   EXPECT_DOUBLE_EQ(ValueAt("sigmoid", 0.0), 0.5);
   EXPECT_DOUBLE_EQ(ValueAt("tanh", 0.5), std::tanh(0.5));
+  EXPECT_EQ(ValueAt("squared-relu", -2.0), 0.0);
+  EXPECT_EQ(ValueAt("squared-relu", 3.0), 9.0);
+  EXPECT_NEAR(ValueAt("mish", 1.0), std::tanh(std::log1p(std::exp(1.0))),
+              1e-15);
+}
+
+TEST(ActivationTest, HardVariantsAreStraightBetweenTheirCorners) {
+  EXPECT_EQ(ValueAt("hard-sigmoid", -3.5), 0.0);
+  EXPECT_EQ(ValueAt("hard-sigmoid", 0.0), 0.5);
+  EXPECT_DOUBLE_EQ(ValueAt("hard-sigmoid", 1.5), 0.75);
+  EXPECT_EQ(ValueAt("hard-sigmoid", 3.5), 1.0);
+  EXPECT_EQ(ValueAt("hard-tanh", -1.5), -1.0);
+  EXPECT_EQ(ValueAt("hard-tanh", 0.25), 0.25);
+  EXPECT_EQ(ValueAt("hard-tanh", 1.5), 1.0);
+  EXPECT_EQ(ValueAt("hard-swish", -3.5), 0.0);
+  EXPECT_DOUBLE_EQ(ValueAt("hard-swish", -1.5), -0.375);
+  EXPECT_EQ(ValueAt("hard-swish", 3.5), 3.5);
 }
 
 TEST(ActivationTest, CeluFollowsItsAlpha) {
@@ -117,7 +134,7 @@ TEST(ActivationTest, CeluFollowsItsAlpha) {
 }
 
 TEST(ActivationTest, TheKinkAtZeroBelongsToTheLeft) {
-  for (const char* name : {"relu", "relu6", "leaky-relu"}) {
+  for (const char* name : {"relu", "relu6", "squared-relu", "leaky-relu"}) {
     const auto function = FunctionOf<double>(name);
     EXPECT_EQ(function.derivative(0.0, function.parameter), function.parameter)
         << name;
@@ -132,10 +149,7 @@ TEST(ActivationTest, UnknownNamesAreRefusedWithTheListOfNames) {
 
 TEST(ActivationTest, KindsThatAreNotTrainedAreRefused) {
   for (const auto kind :
-       {core::Activation::kSquaredRelu, core::Activation::kMish,
-        core::Activation::kHardSigmoid, core::Activation::kHardTanh,
-        core::Activation::kHardSwish, core::Activation::kSoftmaxExperts,
-        core::Activation::kSparseLatents}) {
+       {core::Activation::kSoftmaxExperts, core::Activation::kSparseLatents}) {
     EXPECT_THAT(MakeActivationLayer<float>({.kind = kind}, 0, 0),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr("no activation")));

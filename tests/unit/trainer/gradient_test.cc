@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/cpp/examples/trainer/activation.h"
@@ -47,7 +48,10 @@ PerceptronSpec SpecOf(const core::ActivationSpec& activation) {
 class Problem {
  public:
   Problem(const core::ActivationSpec& activation, Mode mode)
-      : spec_(SpecOf(activation)), mode_(mode) {
+      : Problem(SpecOf(activation), mode, LossKind::kSoftmaxCrossEntropy) {}
+
+  Problem(PerceptronSpec spec, Mode mode, LossKind loss)
+      : spec_(std::move(spec)), mode_(mode), loss_(loss) {
     for (Eigen::Index row = 0; row < targets_.rows(); ++row) {
       targets_(row, row % targets_.cols()) = 1.0;
     }
@@ -56,15 +60,20 @@ class Problem {
   Network<double> Build() const {
     auto network = Network<double>::Create(spec_);
     EXPECT_THAT(network, IsOk());
+    if (trained_first_) network->Forward(other_inputs_, Mode::kTrain);
     return *std::move(network);
   }
+
+  // Every network sees a training batch before: what batch normalisation
+  // evaluates with is then that batch's.
+  void TrainFirst() { trained_first_ = true; }
 
   // dL/dparameter by Backward.
   Matrix<double> Analytic(std::size_t parameter) const {
     Network<double> network = Build();
     Matrix<double> gradient;
-    static_cast<void>(SoftmaxCrossEntropy(network.Forward(inputs_, mode_),
-                                          targets_, &gradient));
+    static_cast<void>(
+        Loss(loss_, network.Forward(inputs_, mode_), targets_, &gradient));
     network.Backward(gradient);
     return network.Parameters()[parameter]->gradient;
   }
@@ -84,13 +93,16 @@ class Problem {
                   double shift) const {
     Network<double> network = Build();
     network.Parameters()[parameter]->value.data()[entry] += shift;
-    return SoftmaxCrossEntropy<double>(network.Forward(inputs_, mode_),
-                                       targets_, nullptr);
+    return Loss<double>(loss_, network.Forward(inputs_, mode_), targets_,
+                        nullptr);
   }
 
   PerceptronSpec spec_;
   Mode mode_;
-  Matrix<double> inputs_ = NormalMatrix(9, 5, 3);
+  LossKind loss_;
+  bool trained_first_ = false;
+  Matrix<double> other_inputs_ = NormalMatrix(8, spec_.input_units, 4);
+  Matrix<double> inputs_ = NormalMatrix(9, spec_.input_units, 3);
   Matrix<double> targets_ = Matrix<double>::Zero(9, 4);
 };
 
@@ -126,6 +138,76 @@ TEST_P(GradientTest, EvaluationGradientsEqualCentralDifferences) {
 
 INSTANTIATE_TEST_SUITE_P(All, GradientTest,
                          ::testing::ValuesIn(ActivationNames()), TestName);
+
+// Parameters that cannot matter (a bias before a batch norm takes it away) have
+// no gradient; all others must be tested by one that is not zero.
+void ExpectGradientsAgreeAndCount(const Problem& problem,
+                                  std::size_t without_effect) {
+  const std::size_t count = problem.Build().Parameters().size();
+  std::size_t zero = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Matrix<double> analytic = problem.Analytic(i);
+    const Matrix<double> numeric = problem.Numeric(i);
+    EXPECT_LE((analytic - numeric).norm(), kTolerance * numeric.norm() + 1e-9)
+        << "parameter " << i;
+    if (analytic.norm() < 1e-12) ++zero;
+  }
+  EXPECT_EQ(zero, without_effect);
+}
+
+PerceptronSpec EqualWidths(Normalization normalization, Residual residual) {
+  PerceptronSpec spec = SpecOf(*ParseActivation("tanh"));
+  spec.hidden_units = {6, 6, 6};
+  spec.normalization = normalization;
+  spec.residual = residual;
+  return spec;
+}
+
+TEST(ArchitectureGradientTest, NormalisedNetworksAgreeInTraining) {
+  const auto problem = [](Normalization kind) {
+    return Problem(EqualWidths(kind, Residual::kNone), Mode::kTrain,
+                   LossKind::kSoftmaxCrossEntropy);
+  };
+
+  ExpectGradientsAgreeAndCount(problem(Normalization::kBatch), 3);
+  ExpectGradientsAgreeAndCount(problem(Normalization::kLayer), 0);
+}
+
+TEST(ArchitectureGradientTest, BatchNormAgreesInEvaluationAfterTraining) {
+  Problem problem(EqualWidths(Normalization::kBatch, Residual::kNone),
+                  Mode::kEvaluate, LossKind::kSoftmaxCrossEntropy);
+  problem.TrainFirst();
+
+  // Nothing takes the bias away from running averages.
+  ExpectGradientsAgreeAndCount(problem, 0);
+}
+
+TEST(ArchitectureGradientTest, ResidualSumsAgree) {
+  for (const auto residual : {Residual::kPlain, Residual::kScaled}) {
+    ExpectGradientsAgree(Problem(EqualWidths(Normalization::kNone, residual),
+                                 Mode::kTrain, LossKind::kSoftmaxCrossEntropy));
+    ExpectGradientsAgreeAndCount(
+        Problem(EqualWidths(Normalization::kLayer, residual), Mode::kTrain,
+                LossKind::kSoftmaxCrossEntropy),
+        0);
+  }
+}
+
+TEST(ArchitectureGradientTest, ConvolutionsAgree) {
+  PerceptronSpec spec = SpecOf(*ParseActivation("tanh"));
+  spec.input_units = 12;
+  spec.image_width = 3;
+  spec.convolutions = {{.channels = 3}, {.channels = 2, .stride = 2}};
+  const Problem problem(spec, Mode::kTrain, LossKind::kSoftmaxCrossEntropy);
+
+  ASSERT_EQ(problem.Build().Parameters().size(), 10U);
+  ExpectGradientsAgree(problem);
+}
+
+TEST(ArchitectureGradientTest, SquaredErrorsAgree) {
+  ExpectGradientsAgree(Problem(SpecOf(*ParseActivation("relu")), Mode::kTrain,
+                               LossKind::kMeanSquaredError));
+}
 
 TEST(GradientCheckTest, SeesAGradientThatIsATenThousandthTooLarge) {
   const Problem problem(*ParseActivation("relu"), Mode::kTrain);

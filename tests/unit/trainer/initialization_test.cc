@@ -76,6 +76,14 @@ TEST(InitializationTest, OffsetsMoveEveryWeightAndBias) {
   EXPECT_TRUE(moved.bias.isApproxToConstant(-3.0));
 }
 
+TEST(InitializationTest, TheGainStretchesTheDistribution) {
+  const Layer plain = Draw({.kind = Initialization::kLecun});
+  const Layer stretched =
+      Draw({.kind = Initialization::kLecun, .gain = 5.0 / 3.0});
+
+  EXPECT_TRUE(stretched.weight.isApprox(5.0 / 3.0 * plain.weight, 1e-14));
+}
+
 TEST(InitializationTest, FloatDrawsTheSameNumbersAsDouble) {
   Random random(5, RandomStream::kWeights);
   Matrix<float> weight(kUnits, kFanIn);

@@ -68,5 +68,32 @@ TEST(SoftmaxCrossEntropyTest, NanInALogitReachesTheLoss) {
   }
 }
 
+TEST(MeanSquaredErrorTest, GivesLossAndGradientOfTheDefinition) {
+  Matrix<double> outputs(2, 1);
+  outputs << 1.0, 5.0;
+  Matrix<double> targets(2, 1);
+  targets << 2.0, 2.0;
+  Matrix<double> gradient;
+
+  EXPECT_DOUBLE_EQ(MeanSquaredError(outputs, targets, &gradient), 5.0);
+  EXPECT_DOUBLE_EQ(gradient(0, 0), -1.0);
+  EXPECT_DOUBLE_EQ(gradient(1, 0), 3.0);
+}
+
+TEST(LossTest, TheKindChooses) {
+  Matrix<double> outputs(1, 2);
+  outputs << 1.0, 3.0;
+  Matrix<double> targets(1, 2);
+  targets << 1.0, 0.0;
+  const auto loss = [&](LossKind kind) {
+    return Loss<double>(kind, outputs, targets, nullptr);
+  };
+
+  EXPECT_EQ(loss(LossKind::kSoftmaxCrossEntropy),
+            SoftmaxCrossEntropy<double>(outputs, targets, nullptr));
+  EXPECT_EQ(loss(LossKind::kMeanSquaredError),
+            MeanSquaredError<double>(outputs, targets, nullptr));
+}
+
 }  // namespace
 }  // namespace firekeeper::trainer

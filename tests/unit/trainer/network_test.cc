@@ -60,6 +60,58 @@ TEST(NetworkTest, EveryLayerShowsItsOwnPass) {
   EXPECT_EQ(expected, logits);
 }
 
+PerceptronSpec EqualWidths() {
+  PerceptronSpec spec = SmallSpec();
+  spec.hidden_units = {4, 4, 4, 2};
+  return spec;
+}
+
+TEST(NetworkTest, ShowsWhatTheActivationSeesAfterTheNorm) {
+  PerceptronSpec spec = EqualWidths();
+  spec.normalization = Normalization::kLayer;
+  auto network = *Network<float>::Create(spec);
+  const Matrix<float> inputs = Matrix<float>::Random(5, 3);
+
+  network.Forward(inputs, Mode::kEvaluate);
+
+  const LayerView<float> layer = network.layer(1);
+  EXPECT_TRUE(layer.pre_activation.rowwise().mean().isZero(1e-6F));
+  EXPECT_EQ(layer.output, layer.pre_activation.cwiseMax(0.0F));
+  EXPECT_TRUE(network.place(1).norm_before);
+  EXPECT_FALSE(network.place(4).norm_before) << "the output layer";
+  EXPECT_FALSE(network.place(1).residual);
+}
+
+TEST(NetworkTest, AResidualLayerHandsOnTheSum) {
+  PerceptronSpec spec = EqualWidths();
+  for (const auto residual : {Residual::kPlain, Residual::kScaled}) {
+    spec.residual = residual;
+    auto network = *Network<float>::Create(spec);
+    const Matrix<float> inputs = Matrix<float>::Random(5, 3);
+
+    network.Forward(inputs, Mode::kEvaluate);
+
+    const LayerView<float> layer = network.layer(1);
+    EXPECT_EQ(layer.output, layer.pre_activation.cwiseMax(0.0F));
+    const float scale = residual == Residual::kPlain ? 1.0F : 0.5F;
+    EXPECT_TRUE(
+        network.layer(2).input.isApprox(layer.input + scale * layer.output));
+  }
+}
+
+TEST(NetworkTest, OnlyLayersAsWideAsTheirInputHaveASum) {
+  PerceptronSpec spec = EqualWidths();
+  spec.input_units = 4;
+  spec.residual = Residual::kPlain;
+  const auto network = *Network<float>::Create(spec);
+
+  EXPECT_FALSE(network.place(0).residual) << "its input is the data";
+  EXPECT_TRUE(network.place(1).residual);
+  EXPECT_TRUE(network.place(2).residual);
+  EXPECT_FALSE(network.place(3).residual);
+  EXPECT_FALSE(network.place(4).residual);
+}
+
 TEST(NetworkTest, RefusesWidthsThatAreNotPositive) {
   PerceptronSpec spec = SmallSpec();
   spec.hidden_units = {4, 0};
@@ -75,7 +127,7 @@ TEST(NetworkTest, RefusesWidthsThatAreNotPositive) {
 
 TEST(NetworkTest, RefusesActivationsThatItCannotTrain) {
   PerceptronSpec spec = SmallSpec();
-  spec.activation.kind = core::Activation::kMish;
+  spec.activation.kind = core::Activation::kSparseLatents;
 
   EXPECT_THAT(
       Network<float>::Create(spec),

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace firekeeper::trainer {
 namespace {
@@ -113,6 +114,54 @@ TEST(OptimizerTest, NoRuleDecaysWhatMustNotDecay) {
     EXPECT_EQ(bias.value(0, 0), 1.0);
     EXPECT_LT(weight.value(0, 0), 1.0);
   }
+}
+
+TEST(OptimizerTest, ClippingScalesAllGradientsToTheirCommonNorm) {
+  Optimizer<double> sgd(
+      {.rule = UpdateRule::kSgd, .learning_rate = 1.0, .clip_norm = 1.0});
+  Parameter<double> first = ScalarParameter(0.0);
+  Parameter<double> second = ScalarParameter(0.0);
+  std::array<Parameter<double>*, 2> parameters{&first, &second};
+  first.gradient(0, 0) = 3.0;
+  second.gradient(0, 0) = -4.0;
+
+  sgd.Step(parameters);
+
+  EXPECT_NEAR(first.value(0, 0), -0.6, 1e-6);
+  EXPECT_NEAR(second.value(0, 0), 0.8, 1e-6);
+  EXPECT_EQ(first.gradient(0, 0), 3.0) << "what was measured stays";
+}
+
+TEST(OptimizerTest, ClippingLeavesSmallGradientsAlone) {
+  Optimizer<double> sgd(
+      {.rule = UpdateRule::kSgd, .learning_rate = 0.1, .clip_norm = 1.0});
+  Parameter<double> w = ScalarParameter(1.0);
+
+  EXPECT_EQ(StepWith(sgd, w, 0.5), 1.0 - 0.1 * 0.5);
+}
+
+TEST(OptimizerTest, ClippingDoesNotHideADivergence) {
+  Optimizer<double> sgd(
+      {.rule = UpdateRule::kSgd, .learning_rate = 0.1, .clip_norm = 1.0});
+  Parameter<double> w = ScalarParameter(1.0);
+
+  EXPECT_TRUE(
+      std::isnan(StepWith(sgd, w, std::numeric_limits<double>::quiet_NaN())));
+}
+
+TEST(OptimizerTest, WarmUpRaisesTheRateStepByStep) {
+  Optimizer<double> sgd(
+      {.rule = UpdateRule::kSgd, .learning_rate = 0.4, .warmup_steps = 4});
+  Parameter<double> w = ScalarParameter(0.0);
+  EXPECT_NEAR(sgd.learning_rate(), 0.1, kTolerance);
+
+  EXPECT_NEAR(StepWith(sgd, w, 1.0), -0.1, kTolerance);
+  EXPECT_NEAR(sgd.learning_rate(), 0.1, kTolerance);
+  EXPECT_NEAR(StepWith(sgd, w, 1.0), -0.3, kTolerance);
+  EXPECT_NEAR(StepWith(sgd, w, 1.0), -0.6, kTolerance);
+  EXPECT_NEAR(StepWith(sgd, w, 1.0), -1.0, kTolerance);
+  EXPECT_NEAR(StepWith(sgd, w, 1.0), -1.4, kTolerance);
+  EXPECT_EQ(sgd.learning_rate(), 0.4);
 }
 
 TEST(OptimizerTest, EveryParameterHasItsOwnState) {

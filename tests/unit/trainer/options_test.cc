@@ -105,6 +105,24 @@ TEST(OptionsTest, EveryFlagArrives) {
   EXPECT_TRUE(options.streaming.send_tensors);
 }
 
+TEST(OptionsTest, FlagsOfTheRemediesArrive) {
+  const TrainingOptions training =
+      Parsed({"--norm", "layer", "--residual", "scaled", "--clip", "0.1",
+              "--warmup", "300", "--init-gain", "2", "--conv", "8,16"})
+          .training;
+
+  EXPECT_EQ(training.normalization, trainer::Normalization::kLayer);
+  EXPECT_EQ(training.residual, trainer::Residual::kScaled);
+  EXPECT_EQ(training.optimizer.clip_norm, 0.1);
+  EXPECT_EQ(training.optimizer.warmup_steps, 300);
+  EXPECT_EQ(training.initialization.gain, 2.0);
+  EXPECT_THAT(training.convolution_channels, ElementsAre(8, 16));
+  EXPECT_EQ(Parsed({"--norm", "batch"}).training.normalization,
+            trainer::Normalization::kBatch);
+  EXPECT_EQ(Parsed({"--residual", "plain"}).training.residual,
+            trainer::Residual::kPlain);
+}
+
 TEST(OptionsTest, TheLearningRateFollowsTheOptimizerUnlessGiven) {
   const auto rate = [](std::vector<const char*> arguments) {
     return Parsed(std::move(arguments)).training.optimizer.learning_rate;
@@ -140,6 +158,11 @@ TEST(OptionsTest, WrongArgumentsEndWithAnotherCode) {
   EXPECT_GT(ExitCode({"--batch-size", "0"}), 0);
   EXPECT_GT(ExitCode({"--epochs", "0"}), 0);
   EXPECT_GT(ExitCode({"--seed", "-1"}), 0);
+  EXPECT_GT(ExitCode({"--norm", "group"}), 0);
+  EXPECT_GT(ExitCode({"--residual", "1"}), 0);
+  EXPECT_GT(ExitCode({"--conv", "8,0"}), 0);
+  EXPECT_GT(ExitCode({"--clip", "-1"}), 0);
+  EXPECT_GT(ExitCode({"--warmup", "-1"}), 0);
   EXPECT_GT(ExitCode({"--unknown"}), 0);
 }
 

@@ -12,7 +12,8 @@
 
 namespace firekeeper::digits {
 
-inline constexpr int kPixels = 64;
+inline constexpr int kImageWidth = 8;
+inline constexpr int kPixels = kImageWidth * kImageWidth;
 inline constexpr int kClasses = 10;
 inline constexpr int kMaxPixelValue = 16;
 

@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <Eigen/Core>
-#include <cstddef>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -15,6 +13,8 @@
 #include "client/cpp/examples/digits_trainer/report.h"
 #include "client/cpp/examples/digits_trainer/streaming.h"
 #include "client/cpp/examples/digits_trainer/training_run.h"
+#include "client/cpp/examples/streaming/streaming.h"
+#include "client/cpp/examples/trainer/run.h"
 
 namespace firekeeper::digits {
 namespace {
@@ -26,13 +26,6 @@ enum ExitCode : int {
   kExitNoData = 3,     // the digits cannot be read
   kExitInternal = 70,  // a bug, or a failure of the machine
 };
-
-// Eigen splits long sums by the size of the processor's caches. With fixed
-// sizes the sums have one order, and so the same bits, on every machine.
-void FixOrderOfSums() {
-  constexpr std::ptrdiff_t kKib = 1024;
-  Eigen::setCpuCacheSizes(32 * kKib, 512 * kKib, 8 * kKib * kKib);
-}
 
 int Fail(const absl::Status& status, ExitCode code) {
   std::cerr << "digits_trainer: " << status.message() << '\n';
@@ -46,19 +39,20 @@ int Run(const Options& options) {
   auto network = BuildNetwork(options.training, examples);
   if (!network.ok()) return Fail(network.status(), kExitUsage);
 
-  std::unique_ptr<Streaming> streaming;
+  std::unique_ptr<streaming::Streaming> stream;
   if (!options.streaming.endpoint.empty()) {
-    auto started = Streaming::Start(options, *network);
+    auto started =
+        streaming::Streaming::Start(WatcherOptionsFor(options), *network);
     if (!started.ok()) return Fail(started.status(), kExitUsage);
-    streaming = *std::move(started);
+    stream = *std::move(started);
   }
   // On stderr, so that stdout holds the report alone.
   ProgressLine progress(std::cerr, isatty(STDERR_FILENO) == 1);
   const RunResult result =
-      Train(options.training, examples, *network, streaming.get(),
+      Train(options.training, examples, *network, stream.get(),
             options.quiet ? nullptr : &progress);
-  std::optional<StreamingOutcome> outcome;
-  if (streaming != nullptr) outcome = streaming->Close();
+  std::optional<streaming::StreamingOutcome> outcome;
+  if (stream != nullptr) outcome = stream->Close();
 
   if (options.json) {
     std::cout << JsonReport(options, result, outcome) << '\n';
@@ -69,7 +63,7 @@ int Run(const Options& options) {
 }
 
 int Main(int argc, const char* const* argv) {
-  FixOrderOfSums();
+  trainer::FixOrderOfSums();
   const auto parsed = ParseOptions(argc, argv);
   if (const Options* const options = std::get_if<Options>(&parsed)) {
     return Run(*options);

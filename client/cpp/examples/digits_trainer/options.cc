@@ -25,6 +25,22 @@ const std::map<std::string, Initialization>& Initializations() {
   return names;
 }
 
+const std::map<std::string, trainer::Normalization>& Normalizations() {
+  static const std::map<std::string, trainer::Normalization> names{
+      {"none", trainer::Normalization::kNone},
+      {"batch", trainer::Normalization::kBatch},
+      {"layer", trainer::Normalization::kLayer}};
+  return names;
+}
+
+const std::map<std::string, trainer::Residual>& Residuals() {
+  static const std::map<std::string, trainer::Residual> names{
+      {"none", trainer::Residual::kNone},
+      {"plain", trainer::Residual::kPlain},
+      {"scaled", trainer::Residual::kScaled}};
+  return names;
+}
+
 struct Rule {
   UpdateRule rule;
   double learning_rate;  // the default, one that keeps the digits alive
@@ -94,6 +110,10 @@ void AddNetworkOptions(CLI::App& app, Options& options) {
                  "Standard deviation of --init normal")
       ->check(FiniteFrom(0.0))
       ->capture_default_str();
+  app.add_option("--init-gain", training.initialization.gain,
+                 "Multiplies the standard deviation of --init")
+      ->check(FiniteFrom(0.0))
+      ->capture_default_str();
   app.add_option("--bias", training.initialization.bias,
                  "Added to every hidden bias; -3 makes layers born dead")
       ->check(FiniteFrom(std::numeric_limits<double>::lowest()))
@@ -101,6 +121,23 @@ void AddNetworkOptions(CLI::App& app, Options& options) {
   app.add_option("--weight-mean", training.initialization.weight_mean,
                  "Mean of the hidden weights in standard deviations")
       ->check(FiniteFrom(std::numeric_limits<double>::lowest()))
+      ->capture_default_str();
+}
+
+void AddArchitectureOptions(CLI::App& app, Options& options) {
+  app.add_option("--conv", options.training.convolution_channels,
+                 "Channels of 3 x 3 convolutions before the hidden layers, "
+                 "separated by commas; the second and later halve the image")
+      ->delimiter(',')
+      ->check(CountRange());
+  app.add_option("--norm", options.normalization_name,
+                 "Normalisation before the activation")
+      ->check(CLI::IsMember(NamesOf(Normalizations())))
+      ->capture_default_str();
+  app.add_option("--residual", options.residual_name,
+                 "Adds its input h to a hidden layer f of the same width: "
+                 "plain is h + f, scaled h + f / sqrt(hidden layers)")
+      ->check(CLI::IsMember(NamesOf(Residuals())))
       ->capture_default_str();
 }
 
@@ -120,6 +157,14 @@ void AddOptimizerOptions(CLI::App& app, Options& options,
   app.add_option("--weight-decay", training.optimizer.weight_decay,
                  "Of the weights; biases do not decay")
       ->check(FiniteFrom(0.0))
+      ->capture_default_str();
+  app.add_option("--clip", training.optimizer.clip_norm,
+                 "Largest common norm of the gradients; 0: any")
+      ->check(FiniteFrom(0.0))
+      ->capture_default_str();
+  app.add_option("--warmup", training.optimizer.warmup_steps,
+                 "Steps over which the learning rate rises to its value")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 20U))
       ->capture_default_str();
   app.add_option("--batch-size", training.batch_size)
       ->check(CountRange())
@@ -164,6 +209,9 @@ void Resolve(Options& options, std::optional<double> learning_rate) {
       *trainer::ParseActivation(options.activation_name);
   options.training.initialization.kind =
       Initializations().at(options.initialization_name);
+  options.training.normalization =
+      Normalizations().at(options.normalization_name);
+  options.training.residual = Residuals().at(options.residual_name);
   const Rule& rule = Rules().at(options.optimizer_name);
   options.training.optimizer.rule = rule.rule;
   options.training.optimizer.learning_rate =
@@ -188,6 +236,7 @@ std::variant<Options, int> ParseOptions(int argc, const char* const* argv) {
   app.add_flag("--raw-inputs", options.raw_inputs,
                "Do not bring the pixels to zero mean and unit variance");
   AddNetworkOptions(app, options);
+  AddArchitectureOptions(app, options);
   AddOptimizerOptions(app, options, learning_rate);
   AddStreamingOptions(app, options.streaming, no_firekeeper);
   app.add_flag("--quiet", options.quiet, "No progress");

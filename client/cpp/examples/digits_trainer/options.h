@@ -9,6 +9,7 @@
 
 #include "client/cpp/examples/digits_trainer/digits.h"
 #include "client/cpp/examples/trainer/initialization.h"
+#include "client/cpp/examples/trainer/network.h"
 #include "client/cpp/examples/trainer/optimizer.h"
 #include "core/signal.h"
 
@@ -16,9 +17,14 @@ namespace firekeeper::digits {
 
 // The network and how it is trained.
 struct TrainingOptions {
+  // Channels of 3 x 3 convolutions before the hidden layers; the second and
+  // later halve the image.
+  std::vector<std::int64_t> convolution_channels{};
   std::vector<std::int64_t> hidden_units{64, 64, 64};
   core::ActivationSpec activation;
   trainer::InitializationSpec initialization;
+  trainer::Normalization normalization = trainer::Normalization::kNone;
+  trainer::Residual residual = trainer::Residual::kNone;
   trainer::OptimizerSpec optimizer{.rule = trainer::UpdateRule::kAdam,
                                    .learning_rate = 1e-3};
   std::int64_t batch_size = 64;
@@ -47,6 +53,8 @@ struct Options {
   // The names as given, for labels and reports.
   std::string activation_name = "relu";
   std::string initialization_name = "he";
+  std::string normalization_name = "none";
+  std::string residual_name = "none";
   std::string optimizer_name = "adam";
   TrainingOptions training;
   StreamingOptions streaming;

@@ -13,7 +13,7 @@ std::string HexHash(std::uint64_t hash) {
 }
 
 std::string StreamingText(const StreamingOptions& options,
-                          const StreamingOutcome& outcome) {
+                          const streaming::StreamingOutcome& outcome) {
   const client::WatcherCounters& counters = outcome.counters;
   std::string text = absl::StrFormat(
       "streamed to %s as '%s': %d snapshots, %d acked, %d rejected, %d "
@@ -29,8 +29,9 @@ std::string StreamingText(const StreamingOptions& options,
 
 }  // namespace
 
-std::string TextReport(const Options& options, const RunResult& result,
-                       const std::optional<StreamingOutcome>& streaming) {
+std::string TextReport(
+    const Options& options, const RunResult& result,
+    const std::optional<streaming::StreamingOutcome>& outcome) {
   std::string text = absl::StrFormat(
       "%d steps of %s at learning rate %g\n"
       "training digits: accuracy %.4f, loss %.4g\n"
@@ -49,12 +50,13 @@ std::string TextReport(const Options& options, const RunResult& result,
     }
     text += '\n';
   }
-  if (streaming) text += StreamingText(options.streaming, *streaming);
+  if (outcome) text += StreamingText(options.streaming, *outcome);
   return text;
 }
 
-std::string JsonReport(const Options& options, const RunResult& result,
-                       const std::optional<StreamingOutcome>& streaming) {
+std::string JsonReport(
+    const Options& options, const RunResult& result,
+    const std::optional<streaming::StreamingOutcome>& outcome) {
   nlohmann::ordered_json json{{"run", options.streaming.run},
                               {"steps", result.steps},
                               {"train_loss", result.train.loss},
@@ -69,16 +71,16 @@ std::string JsonReport(const Options& options, const RunResult& result,
                               {"never_fired", layer.never_fired},
                               {"non_finite", layer.non_finite}});
   }
-  if (streaming) {
-    const client::WatcherCounters& counters = streaming->counters;
+  if (outcome) {
+    const client::WatcherCounters& counters = outcome->counters;
     json["firekeeper"] = {{"enqueued", counters.enqueued},
                           {"acked", counters.acked},
                           {"rejected", counters.rejected},
                           {"dropped", counters.dropped},
                           {"invalid", counters.invalid},
-                          {"delivered", streaming->delivered},
-                          {"state", client::Name(streaming->connection.state)},
-                          {"last_error", streaming->connection.last_error}};
+                          {"delivered", outcome->delivered},
+                          {"state", client::Name(outcome->connection.state)},
+                          {"last_error", outcome->connection.last_error}};
   }
   // What a server says may hold any bytes; a report must not fail over them.
   return json.dump(-1, ' ', false,

@@ -6,15 +6,15 @@
 #include <string>
 
 #include "client/cpp/examples/digits_trainer/options.h"
-#include "client/cpp/examples/digits_trainer/streaming.h"
 #include "client/cpp/examples/digits_trainer/training_run.h"
+#include "client/cpp/examples/streaming/streaming.h"
 
 namespace firekeeper::digits {
 
-// Several lines. `streaming` is absent where nothing was streamed.
+// Several lines. `outcome` is absent where nothing was streamed.
 [[nodiscard]] std::string TextReport(
     const Options& options, const RunResult& result,
-    const std::optional<StreamingOutcome>& streaming);
+    const std::optional<streaming::StreamingOutcome>& outcome);
 
 // One line of JSON without a line end: run, steps, train_loss, train_accuracy,
 // test_loss, test_accuracy (losses are null where they are not finite),
@@ -23,6 +23,6 @@ namespace firekeeper::digits {
 // rejected, dropped, invalid, delivered, state, last_error}.
 [[nodiscard]] std::string JsonReport(
     const Options& options, const RunResult& result,
-    const std::optional<StreamingOutcome>& streaming);
+    const std::optional<streaming::StreamingOutcome>& outcome);
 
 }  // namespace firekeeper::digits

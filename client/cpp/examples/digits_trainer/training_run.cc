@@ -1,6 +1,5 @@
 #include "client/cpp/examples/digits_trainer/training_run.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace firekeeper::digits {
@@ -8,8 +7,6 @@ namespace {
 
 constexpr double kTrainingShare = 0.8;
 constexpr std::uint64_t kSplitSeed = 1797;
-// Rows of one part of a frozen pass: a snapshot of 64 units stays at 128 KiB.
-constexpr Eigen::Index kPassRows = 512;
 
 trainer::InitializationSpec OutputInitialization(
     const trainer::InitializationSpec& hidden) {
@@ -21,16 +18,14 @@ trainer::InitializationSpec OutputInitialization(
           .standard_deviation = hidden.standard_deviation};
 }
 
-void Pass(trainer::Network<float>& network,
-          const trainer::Matrix<float>& inputs, core::Phase phase,
-          std::int64_t step, RunObserver& observer) {
-  std::uint32_t part = 0;
-  for (Eigen::Index row = 0; row < inputs.rows(); row += kPassRows) {
-    const trainer::Matrix<float> rows =
-        inputs.middleRows(row, std::min(kPassRows, inputs.rows() - row));
-    network.Forward(rows, trainer::Mode::kEvaluate);
-    observer.ObservePass(network, phase, step, part++);
+std::vector<trainer::ConvolutionSpec> Convolutions(
+    const std::vector<std::int64_t>& channels) {
+  std::vector<trainer::ConvolutionSpec> convolutions;
+  for (const std::int64_t count : channels) {
+    convolutions.push_back(
+        {.channels = count, .stride = convolutions.empty() ? 1 : 2});
   }
+  return convolutions;
 }
 
 }  // namespace
@@ -57,35 +52,28 @@ absl::StatusOr<trainer::Network<float>> BuildNetwork(
        .activation = options.activation,
        .hidden_init = options.initialization,
        .output_init = OutputInitialization(options.initialization),
-       .seed = options.seed});
+       .seed = options.seed,
+       .normalization = options.normalization,
+       .residual = options.residual,
+       .convolutions = Convolutions(options.convolution_channels),
+       .image_width = kImageWidth});
 }
 
 RunResult Train(const TrainingOptions& options, const Examples& examples,
                 trainer::Network<float>& network, RunObserver* observer,
                 ProgressListener* progress) {
-  const trainer::Matrix<float>& inputs = examples.train.inputs;
-  if (observer != nullptr) {
-    Pass(network, inputs, core::Phase::kBirth, 0, *observer);
-  }
   trainer::Optimizer<float> optimizer(options.optimizer);
   trainer::Trainer<float> training(network, optimizer, examples.train,
                                    options.batch_size, options.seed);
   const std::int64_t total = options.epochs * training.steps_per_epoch();
-  while (training.step() < total) {
-    const std::int64_t step = training.step();
-    const double loss = training.Step(observer);
-    if (observer != nullptr) observer->StepDone(step);
-    if (progress != nullptr) progress->Advance(step + 1, total, loss);
-  }
-  if (observer != nullptr) {
-    Pass(network, inputs, core::Phase::kProbe, total, *observer);
-    observer->StepDone(total);
-  }
+  trainer::RunToTheEnd(training, network, examples.train, total, observer,
+                       progress);
   return {.steps = total,
           .train = trainer::Evaluate(network, examples.train),
           .test = trainer::Evaluate(network, examples.test),
           .weights_hash = trainer::Fingerprint(network),
-          .silent_units = trainer::CountSilentUnits(network, inputs)};
+          .silent_units =
+              trainer::CountSilentUnits(network, examples.train.inputs)};
 }
 
 }  // namespace firekeeper::digits

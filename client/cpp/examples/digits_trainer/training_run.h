@@ -10,8 +10,7 @@
 #include "client/cpp/examples/trainer/dataset.h"
 #include "client/cpp/examples/trainer/evaluation.h"
 #include "client/cpp/examples/trainer/network.h"
-#include "client/cpp/examples/trainer/trainer.h"
-#include "core/signal.h"
+#include "client/cpp/examples/trainer/run.h"
 
 namespace firekeeper::digits {
 
@@ -33,31 +32,8 @@ struct Examples {
 [[nodiscard]] absl::StatusOr<trainer::Network<float>> BuildNetwork(
     const TrainingOptions& options, const Examples& examples);
 
-// Looks on from outside; cannot change the training.
-class RunObserver : public trainer::StepObserver<float> {
- public:
-  // A part of a frozen pass over the training set, BIRTH (step 0) or PROBE
-  // (step = number of updates): `network` shows the forward pass of these rows.
-  virtual void ObservePass(const trainer::Network<float>& network,
-                           core::Phase phase, std::int64_t step,
-                           std::uint32_t part) = 0;
-  // Nothing of a step up to `step` will follow.
-  virtual void StepDone(std::int64_t step) = 0;
-};
-
-// Is told how far the training has come.
-class ProgressListener {
- public:
-  ProgressListener() = default;
-  ProgressListener(const ProgressListener&) = delete;
-  ProgressListener& operator=(const ProgressListener&) = delete;
-  ProgressListener(ProgressListener&&) = delete;
-  ProgressListener& operator=(ProgressListener&&) = delete;
-  virtual ~ProgressListener() = default;
-
-  // `done` of `total` steps are done; `loss` is that of the last batch.
-  virtual void Advance(std::int64_t done, std::int64_t total, double loss) = 0;
-};
+using trainer::ProgressListener;
+using trainer::RunObserver;
 
 struct RunResult {
   std::int64_t steps = 0;

@@ -174,14 +174,87 @@ ActivationFunction<Scalar> Silu() {
 }
 
 template <typename Scalar>
+Scalar SoftplusValue(Scalar z) {
+  return std::log1p(std::exp(-std::abs(z))) + (z <= Scalar{0} ? Scalar{0} : z);
+}
+
+template <typename Scalar>
 ActivationFunction<Scalar> Softplus() {
-  return {.value =
-              [](Scalar z, Scalar /*p*/) {
-                return std::log1p(std::exp(-std::abs(z))) +
-                       (z <= Scalar{0} ? Scalar{0} : z);
-              },
+  return {.value = [](Scalar z, Scalar /*p*/) { return SoftplusValue(z); },
           .derivative = [](Scalar z, Scalar /*p*/) { return Sigmoid(z); },
           .parameter = Scalar{0}};
+}
+
+template <typename Scalar>
+ActivationFunction<Scalar> SquaredRelu() {
+  return {
+      .value = [](Scalar z,
+                  Scalar /*p*/) { return z <= Scalar{0} ? Scalar{0} : z * z; },
+      .derivative =
+          [](Scalar z, Scalar /*p*/) {
+            return z <= Scalar{0} ? Scalar{0} : Scalar{2} * z;
+          },
+      .parameter = Scalar{0}};
+}
+
+// z tanh(softplus(z)); Misra 2019, arXiv 1908.08681.
+template <typename Scalar>
+ActivationFunction<Scalar> Mish() {
+  return {.value = [](Scalar z,
+                      Scalar /*p*/) { return z * std::tanh(SoftplusValue(z)); },
+          .derivative =
+              [](Scalar z, Scalar /*p*/) {
+                const Scalar softplus = SoftplusValue(z);
+                return std::tanh(softplus) +
+                       z * TanhDerivative(softplus) * Sigmoid(z);
+              },
+          .parameter = Scalar{0}};
+}
+
+// A ramp from 0 to 1 between -3 and 3, as PyTorch's.
+template <typename Scalar>
+Scalar HardSigmoidValue(Scalar z) {
+  if (z <= Scalar{-3}) return Scalar{0};
+  return z > Scalar{3} ? Scalar{1} : z / Scalar{6} + Scalar{0.5};
+}
+
+template <typename Scalar>
+ActivationFunction<Scalar> HardSigmoid() {
+  return {.value = [](Scalar z, Scalar /*p*/) { return HardSigmoidValue(z); },
+          .derivative =
+              [](Scalar z, Scalar /*p*/) {
+                return z <= Scalar{-3} || z > Scalar{3} ? Scalar{0}
+                                                        : Scalar{1} / Scalar{6};
+              },
+          .parameter = Scalar{0}};
+}
+
+template <typename Scalar>
+ActivationFunction<Scalar> HardTanh() {
+  return {.value =
+              [](Scalar z, Scalar /*p*/) {
+                if (z <= Scalar{-1}) return Scalar{-1};
+                return z > Scalar{1} ? Scalar{1} : z;
+              },
+          .derivative =
+              [](Scalar z, Scalar /*p*/) {
+                return z <= Scalar{-1} || z > Scalar{1} ? Scalar{0} : Scalar{1};
+              },
+          .parameter = Scalar{0}};
+}
+
+// z times the hard sigmoid; Howard et al. 2019, arXiv 1905.02244.
+template <typename Scalar>
+ActivationFunction<Scalar> HardSwish() {
+  return {
+      .value = [](Scalar z, Scalar /*p*/) { return z * HardSigmoidValue(z); },
+      .derivative =
+          [](Scalar z, Scalar /*p*/) {
+            if (z <= Scalar{-3}) return Scalar{0};
+            return z > Scalar{3} ? Scalar{1}
+                                 : (Scalar{2} * z + Scalar{3}) / Scalar{6};
+          },
+      .parameter = Scalar{0}};
 }
 
 template <typename Scalar>
@@ -210,6 +283,7 @@ constexpr double kRreluMeanSlope = (kRreluLowSlope + kRreluHighSlope) / 2.0;
 constexpr std::array kNamedActivations{
     NamedActivation{"relu", {.kind = Activation::kRelu}},
     NamedActivation{"relu6", {.kind = Activation::kRelu6}},
+    NamedActivation{"squared-relu", {.kind = Activation::kSquaredRelu}},
     NamedActivation{"leaky-relu",
                     {.kind = Activation::kLeakyRelu, .negative_slope = 0.01}},
     NamedActivation{"prelu",
@@ -223,9 +297,13 @@ constexpr std::array kNamedActivations{
     NamedActivation{"gelu", {.kind = Activation::kGelu}},
     NamedActivation{"gelu-tanh", {.kind = Activation::kGeluTanh}},
     NamedActivation{"silu", {.kind = Activation::kSilu}},
+    NamedActivation{"mish", {.kind = Activation::kMish}},
     NamedActivation{"softplus", {.kind = Activation::kSoftplus}},
     NamedActivation{"sigmoid", {.kind = Activation::kSigmoid}},
     NamedActivation{"tanh", {.kind = Activation::kTanh}},
+    NamedActivation{"hard-sigmoid", {.kind = Activation::kHardSigmoid}},
+    NamedActivation{"hard-tanh", {.kind = Activation::kHardTanh}},
+    NamedActivation{"hard-swish", {.kind = Activation::kHardSwish}},
     NamedActivation{"linear", {.kind = Activation::kLinear}},
 };
 
@@ -264,10 +342,15 @@ absl::StatusOr<ActivationFunction<Scalar>> ActivationFunctionFor(
     case Activation::kTanh:
       return Tanh<Scalar>();
     case Activation::kSquaredRelu:
+      return SquaredRelu<Scalar>();
     case Activation::kMish:
+      return Mish<Scalar>();
     case Activation::kHardSigmoid:
+      return HardSigmoid<Scalar>();
     case Activation::kHardTanh:
+      return HardTanh<Scalar>();
     case Activation::kHardSwish:
+      return HardSwish<Scalar>();
     case Activation::kSoftmaxExperts:
     case Activation::kSparseLatents:
       break;

@@ -29,8 +29,8 @@ struct ActivationFunction {
 inline constexpr double kRreluLowSlope = 1.0 / 8.0;
 inline constexpr double kRreluHighSlope = 1.0 / 3.0;
 
-// Fails with kInvalidArgument for the kinds of core that this library does not
-// train: squared relu, mish, the hard variants, experts and sparse latents.
+// Fails with kInvalidArgument for the kinds of core that are no function of one
+// value: experts and sparse latents.
 // PReLU and RReLU give the leaky function at spec.negative_slope; that their
 // slope moves is the layer's business.
 template <typename Scalar>

@@ -14,8 +14,9 @@ namespace firekeeper::trainer {
 
 template <typename Scalar>
 struct Dataset {
-  Matrix<Scalar> inputs;   // [examples, features]
-  Matrix<Scalar> targets;  // [examples, classes], one-hot; same row count
+  Matrix<Scalar> inputs;  // [examples, features]
+  // [examples, outputs]: one-hot for classes, values for regression.
+  Matrix<Scalar> targets;
 
   [[nodiscard]] Eigen::Index size() const { return inputs.rows(); }
 };

@@ -9,10 +9,12 @@
 namespace firekeeper::trainer {
 namespace {
 
-template <typename Column>
-bool FiresOnAny(const core::FiringRule& rule, const Column& column) {
-  for (Eigen::Index row = 0; row < column.size(); ++row) {
-    if (rule.Fires(static_cast<double>(column(row)))) return true;
+template <typename Values>
+bool FiresOnAny(const core::FiringRule& rule, const Values& values) {
+  for (Eigen::Index row = 0; row < values.rows(); ++row) {
+    for (Eigen::Index col = 0; col < values.cols(); ++col) {
+      if (rule.Fires(static_cast<double>(values(row, col)))) return true;
+    }
   }
   return false;
 }
@@ -50,14 +52,16 @@ std::vector<SilentUnits> CountSilentUnits(Network<Scalar>& network,
         core::FiringRuleFor(core::Signal::kPreActivation, layer.activation);
     SilentUnits& count =
         counts.emplace_back(SilentUnits{.layer = layer.name,
-                                        .units = layer.pre_activation.cols(),
+                                        .units = network.place(i).units,
                                         .never_fired = 0,
                                         .non_finite = 0});
-    for (Eigen::Index unit = 0; unit < layer.pre_activation.cols(); ++unit) {
-      const auto column = layer.pre_activation.col(unit);
-      if (!column.allFinite()) {
+    const Eigen::Index positions = network.place(i).positions;
+    for (Eigen::Index unit = 0; unit < count.units; ++unit) {
+      const auto values =
+          layer.pre_activation.middleCols(unit * positions, positions);
+      if (!values.allFinite()) {
         ++count.non_finite;
-      } else if (!FiresOnAny(rule, column)) {
+      } else if (!FiresOnAny(rule, values)) {
         ++count.never_fired;
       }
     }

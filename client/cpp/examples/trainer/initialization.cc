@@ -19,14 +19,8 @@ double Draw(const InitializationSpec& spec, double deviation, Random& random) {
   return deviation * random.Normal();
 }
 
-bool DrawsBias(Initialization kind) {
-  return kind == Initialization::kPytorch || kind == Initialization::kRai;
-}
-
-}  // namespace
-
-double WeightDeviation(const InitializationSpec& spec, Index fan_in,
-                       Index units) {
+double UnitGainDeviation(const InitializationSpec& spec, Index fan_in,
+                         Index units) {
   const auto inputs = static_cast<double>(fan_in);
   switch (spec.kind) {
     case Initialization::kHe:
@@ -44,6 +38,17 @@ double WeightDeviation(const InitializationSpec& spec, Index fan_in,
   }
   assert(false && "an initialization outside the enumeration");
   return 0.0;
+}
+
+bool DrawsBias(Initialization kind) {
+  return kind == Initialization::kPytorch || kind == Initialization::kRai;
+}
+
+}  // namespace
+
+double WeightDeviation(const InitializationSpec& spec, Index fan_in,
+                       Index units) {
+  return spec.gain * UnitGainDeviation(spec, fan_in, units);
 }
 
 template <typename Scalar>

@@ -25,6 +25,9 @@ enum class Initialization : std::uint8_t {
 struct InitializationSpec {
   Initialization kind = Initialization::kHe;
   double standard_deviation = 0.01;  // kNormal only
+  // Multiplies the standard deviation of the chosen kind, of RAI's normal part:
+  // 5/3 for tanh, for example.
+  double gain = 1.0;
   // Mean of the weights, in standard deviations of the chosen kind: -1 moves
   // every weight down by one. Makes unbalanced weights (STATISTICS.md 7.3).
   double weight_mean = 0.0;

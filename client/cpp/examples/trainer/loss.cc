@@ -48,11 +48,48 @@ double SoftmaxCrossEntropy(const Matrix<Scalar>& logits,
   return loss / examples;
 }
 
+template <typename Scalar>
+double MeanSquaredError(const Matrix<Scalar>& outputs,
+                        const Matrix<Scalar>& targets,
+                        Matrix<Scalar>* gradient) {
+  assert(outputs.rows() == targets.rows() && outputs.cols() == targets.cols());
+  assert(outputs.size() > 0);
+  const auto entries = static_cast<double>(outputs.size());
+  const Matrix<Scalar> distance = outputs - targets;
+  if (gradient != nullptr) {
+    *gradient = static_cast<Scalar>(2.0 / entries) * distance;
+  }
+  return distance.template cast<double>().squaredNorm() / entries;
+}
+
+template <typename Scalar>
+double Loss(LossKind kind, const Matrix<Scalar>& outputs,
+            const Matrix<Scalar>& targets, Matrix<Scalar>* gradient) {
+  switch (kind) {
+    case LossKind::kSoftmaxCrossEntropy:
+      return SoftmaxCrossEntropy(outputs, targets, gradient);
+    case LossKind::kMeanSquaredError:
+      return MeanSquaredError(outputs, targets, gradient);
+  }
+  assert(false && "a loss outside the enumeration");
+  return 0.0;
+}
+
 template double SoftmaxCrossEntropy(const Matrix<float>& logits,
                                     const Matrix<float>& targets,
                                     Matrix<float>* gradient);
 template double SoftmaxCrossEntropy(const Matrix<double>& logits,
                                     const Matrix<double>& targets,
                                     Matrix<double>* gradient);
+template double MeanSquaredError(const Matrix<float>& outputs,
+                                 const Matrix<float>& targets,
+                                 Matrix<float>* gradient);
+template double MeanSquaredError(const Matrix<double>& outputs,
+                                 const Matrix<double>& targets,
+                                 Matrix<double>* gradient);
+template double Loss(LossKind kind, const Matrix<float>& outputs,
+                     const Matrix<float>& targets, Matrix<float>* gradient);
+template double Loss(LossKind kind, const Matrix<double>& outputs,
+                     const Matrix<double>& targets, Matrix<double>* gradient);
 
 }  // namespace firekeeper::trainer

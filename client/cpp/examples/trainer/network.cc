@@ -1,12 +1,14 @@
 #include "client/cpp/examples/trainer/network.h"
 
 #include <cassert>
+#include <cmath>
 #include <span>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/cpp/examples/trainer/activation_layer.h"
+#include "client/cpp/examples/trainer/dense.h"
 
 namespace firekeeper::trainer {
 namespace {
@@ -26,62 +28,174 @@ absl::Status CheckWidths(const PerceptronSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::Status CheckConvolutions(const PerceptronSpec& spec) {
+  if (spec.convolutions.empty()) return absl::OkStatus();
+  if (spec.image_width <= 0 || spec.input_units % spec.image_width != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(spec.input_units, " inputs are no image that is ",
+                     spec.image_width, " wide"));
+  }
+  for (const ConvolutionSpec& convolution : spec.convolutions) {
+    if (convolution.channels <= 0 || convolution.stride <= 0 ||
+        convolution.kernel <= 0 || convolution.kernel % 2 == 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "a convolution needs channels, a stride and an odd kernel; got ",
+          convolution.channels, ", ", convolution.stride, " and ",
+          convolution.kernel));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The branch of a residual sum.
+template <typename Scalar>
+class Scale final : public Layer<Scalar> {
+ public:
+  explicit Scale(double factor) : factor_(static_cast<Scalar>(factor)) {}
+
+  void Forward(const Matrix<Scalar>& input, Mode /*mode*/,
+               Matrix<Scalar>& output) override {
+    output = factor_ * input;
+  }
+  void Backward(const Matrix<Scalar>& /*input*/,
+                const Matrix<Scalar>& output_gradient,
+                Matrix<Scalar>* input_gradient) override {
+    if (input_gradient != nullptr) *input_gradient = factor_ * output_gradient;
+  }
+
+ private:
+  Scalar factor_;
+};
+
+std::optional<double> BranchScale(const PerceptronSpec& spec,
+                                  std::size_t hidden_layer) {
+  const auto& units = spec.hidden_units;
+  if (hidden_layer == 0 || units[hidden_layer - 1] != units[hidden_layer]) {
+    return std::nullopt;
+  }
+  switch (spec.residual) {
+    case Residual::kNone:
+      return std::nullopt;
+    case Residual::kPlain:
+      return 1.0;
+    case Residual::kScaled:
+      return 1.0 / std::sqrt(static_cast<double>(units.size()));
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 template <typename Scalar>
 absl::StatusOr<Network<Scalar>> Network<Scalar>::Create(
     const PerceptronSpec& spec) {
   if (absl::Status status = CheckWidths(spec); !status.ok()) return status;
+  if (absl::Status status = CheckConvolutions(spec); !status.ok()) {
+    return status;
+  }
   Network network;
   Random random(spec.seed, RandomStream::kWeights);
-  Eigen::Index fan_in = spec.input_units;
-  for (std::size_t i = 0; i < spec.hidden_units.size(); ++i) {
-    const Eigen::Index units = spec.hidden_units[i];
-    absl::Status status =
-        network.Append(absl::StrCat("hidden.", i),
-                       std::make_unique<Dense<Scalar>>(
-                           fan_in, units, spec.hidden_init, random),
-                       spec.activation, spec.seed);
-    if (!status.ok()) return status;
-    fan_in = units;
-  }
-  absl::Status status =
-      network.Append("output",
-                     std::make_unique<Dense<Scalar>>(fan_in, spec.output_units,
-                                                     spec.output_init, random),
-                     {.kind = core::Activation::kLinear}, spec.seed);
+  const auto image = network.AppendConvolutions(spec, random);
+  if (!image.ok()) return image.status();
+  const auto fan_in = network.AppendHidden(spec, *image, random);
+  if (!fan_in.ok()) return fan_in.status();
+  absl::Status status = network.Append(
+      std::make_unique<Dense<Scalar>>(*fan_in, spec.output_units,
+                                      spec.output_init, random),
+      {.place = {.name = "output",
+                 .activation = {.kind = core::Activation::kLinear},
+                 .input_units = *fan_in}},
+      spec.seed);
   if (!status.ok()) return status;
   return network;
 }
 
 template <typename Scalar>
-absl::Status Network<Scalar>::Append(std::string name,
-                                     std::unique_ptr<Dense<Scalar>> dense,
-                                     const core::ActivationSpec& activation,
-                                     std::uint64_t seed) {
-  auto activation_layer = MakeActivationLayer<Scalar>(
-      activation, seed, static_cast<std::uint32_t>(layers_.size()));
-  if (!activation_layer.ok()) return activation_layer.status();
-  const Matrix<Scalar>& weight = dense->weight().value;
-  layers_.push_back({.place = {.name = std::move(name),
-                               .activation = activation,
-                               .units = weight.rows(),
-                               .fan_in = weight.cols()},
-                     .dense_stage = stages_.size(),
-                     .activation_stage = stages_.size() + 1,
-                     .dense = dense.get()});
-  stages_.push_back(
-      {.layer = std::move(dense), .output = {}, .output_gradient = {}});
-  stages_.push_back({.layer = *std::move(activation_layer),
-                     .output = {},
-                     .output_gradient = {}});
-  for (const std::size_t stage :
-       {layers_.back().dense_stage, layers_.back().activation_stage}) {
-    for (Parameter<Scalar>* parameter : stages_[stage].layer->Parameters()) {
-      parameters_.push_back(parameter);
-    }
+absl::StatusOr<Eigen::Index> Network<Scalar>::AppendConvolutions(
+    const PerceptronSpec& spec, Random& random) {
+  if (spec.convolutions.empty()) return spec.input_units;
+  ImageShape image{.channels = 1,
+                   .height = spec.input_units / spec.image_width,
+                   .width = spec.image_width};
+  for (std::size_t i = 0; i < spec.convolutions.size(); ++i) {
+    const ImageShape output = OutputShape(image, spec.convolutions[i]);
+    absl::Status status =
+        Append(std::make_unique<Convolution<Scalar>>(
+                   image, spec.convolutions[i], spec.hidden_init, random),
+               {.place = {.name = absl::StrCat("conv.", i),
+                          .activation = spec.activation,
+                          .positions = output.positions(),
+                          .input_units = image.channels,
+                          .is_convolution = true}},
+               spec.seed);
+    if (!status.ok()) return status;
+    image = output;
   }
+  return image.entries();
+}
+
+template <typename Scalar>
+absl::StatusOr<Eigen::Index> Network<Scalar>::AppendHidden(
+    const PerceptronSpec& spec, Eigen::Index fan_in, Random& random) {
+  for (std::size_t i = 0; i < spec.hidden_units.size(); ++i) {
+    const Eigen::Index units = spec.hidden_units[i];
+    absl::Status status = Append(std::make_unique<Dense<Scalar>>(
+                                     fan_in, units, spec.hidden_init, random),
+                                 {.place = {.name = absl::StrCat("hidden.", i),
+                                            .activation = spec.activation,
+                                            .input_units = fan_in},
+                                  .normalization = spec.normalization,
+                                  .branch_scale = BranchScale(spec, i)},
+                                 spec.seed);
+    if (!status.ok()) return status;
+    fan_in = units;
+  }
+  return fan_in;
+}
+
+template <typename Scalar>
+std::size_t Network<Scalar>::AppendStage(std::unique_ptr<Layer<Scalar>> layer) {
+  for (Parameter<Scalar>* parameter : layer->Parameters()) {
+    parameters_.push_back(parameter);
+  }
+  stages_.push_back(
+      {.layer = std::move(layer), .output = {}, .output_gradient = {}});
+  return stages_.size() - 1;
+}
+
+template <typename Scalar>
+absl::Status Network<Scalar>::Append(
+    std::unique_ptr<WeightedLayer<Scalar>> weighted, const Parts& parts,
+    std::uint64_t seed) {
+  auto activation_layer = MakeActivationLayer<Scalar>(
+      parts.place.activation, seed, static_cast<std::uint32_t>(layers_.size()));
+  if (!activation_layer.ok()) return activation_layer.status();
+  Stages layer{.place = parts.place,
+               .weighted_stage = 0,
+               .pre_activation_stage = 0,
+               .activation_stage = 0,
+               .weighted = weighted.get()};
+  layer.place.units = weighted->weight().value.rows();
+  layer.place.fan_in = weighted->weight().value.cols();
+  layer.place.norm_before = parts.normalization != Normalization::kNone;
+  layer.place.residual = parts.branch_scale.has_value();
+  layer.weighted_stage = AppendStage(std::move(weighted));
+  layer.pre_activation_stage = layer.weighted_stage;
+  if (auto norm = MakeNormalization<Scalar>(parts.normalization)) {
+    layer.pre_activation_stage = AppendStage(std::move(norm));
+  }
+  layer.activation_stage = AppendStage(*std::move(activation_layer));
+  if (parts.branch_scale) AppendSum(layer.weighted_stage, *parts.branch_scale);
+  layers_.push_back(std::move(layer));
   return absl::OkStatus();
+}
+
+template <typename Scalar>
+void Network<Scalar>::AppendSum(std::size_t first_stage, double branch_scale) {
+  const std::size_t sum =
+      AppendStage(std::make_unique<Scale<Scalar>>(branch_scale));
+  stages_[sum].adds_input_of = first_stage;
+  stages_[first_stage].added_to = sum;
 }
 
 template <typename Scalar>
@@ -89,7 +203,9 @@ const Matrix<Scalar>& Network<Scalar>::Forward(const Matrix<Scalar>& inputs,
                                                Mode mode) {
   inputs_ = &inputs;
   for (std::size_t i = 0; i < stages_.size(); ++i) {
-    stages_[i].layer->Forward(InputOf(i), mode, stages_[i].output);
+    Stage& stage = stages_[i];
+    stage.layer->Forward(InputOf(i), mode, stage.output);
+    if (stage.adds_input_of) stage.output += InputOf(*stage.adds_input_of);
   }
   return stages_.back().output;
 }
@@ -99,9 +215,13 @@ void Network<Scalar>::Backward(const Matrix<Scalar>& output_gradient) {
   assert(inputs_ != nullptr);
   stages_.back().output_gradient = output_gradient;
   for (std::size_t i = stages_.size(); i-- > 0;) {
+    const Stage& stage = stages_[i];
     // Nothing lies before the first stage that could use a gradient.
     Matrix<Scalar>* before = i == 0 ? nullptr : &stages_[i - 1].output_gradient;
-    stages_[i].layer->Backward(InputOf(i), stages_[i].output_gradient, before);
+    stage.layer->Backward(InputOf(i), stage.output_gradient, before);
+    if (before != nullptr && stage.added_to) {
+      *before += stages_[*stage.added_to].output_gradient;
+    }
   }
 }
 
@@ -119,12 +239,12 @@ LayerView<Scalar> Network<Scalar>::layer(std::size_t layer) const {
   return {.name = stages.place.name,
           .activation = stages.place.activation,
           .is_output = layer + 1 == layers_.size(),
-          .input = InputOf(stages.dense_stage),
-          .pre_activation = stages_[stages.dense_stage].output,
+          .input = InputOf(stages.weighted_stage),
+          .pre_activation = stages_[stages.pre_activation_stage].output,
           .output = activation.output,
           .output_gradient = activation.output_gradient,
-          .weight = stages.dense->weight(),
-          .bias = stages.dense->bias()};
+          .weight = stages.weighted->weight(),
+          .bias = stages.weighted->bias()};
 }
 
 template <typename Scalar>

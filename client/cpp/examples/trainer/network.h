@@ -1,64 +1,30 @@
-// A multilayer perceptron that keeps everything of its last pass that is worth
-// observing.
+// A multilayer perceptron, perhaps behind convolutions, that keeps what is
+// worth observing of its last pass.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/cpp/examples/trainer/dense.h"
-#include "client/cpp/examples/trainer/initialization.h"
 #include "client/cpp/examples/trainer/layer.h"
-#include "core/signal.h"
+#include "client/cpp/examples/trainer/network_spec.h"
+#include "client/cpp/examples/trainer/weighted_layer.h"
 
 namespace firekeeper::trainer {
-
-struct PerceptronSpec {
-  Eigen::Index input_units = 0;
-  std::vector<Eigen::Index> hidden_units;
-  Eigen::Index output_units = 0;
-  core::ActivationSpec
-      activation;  // of the hidden layers; the output is linear
-  InitializationSpec hidden_init;
-  InitializationSpec output_init{.kind = Initialization::kLecun};
-  std::uint64_t seed = 0;
-};
-
-// A layer in firekeeper's sense, as declared.
-struct LayerPlace {
-  std::string name;
-  core::ActivationSpec activation;
-  Eigen::Index units = 0;
-  Eigen::Index fan_in = 0;
-};
-
-// One layer in firekeeper's sense, a = phi(x W^T + b), as the last pass left
-// it: an example a row, a unit a column; a weight row is a unit. Borrowed; the
-// next Forward, Backward or optimizer step changes what it shows.
-template <typename Scalar>
-struct LayerView {
-  const std::string& name;
-  const core::ActivationSpec& activation;
-  bool is_output;
-  const Matrix<Scalar>& input;
-  const Matrix<Scalar>& pre_activation;
-  const Matrix<Scalar>& output;
-  const Matrix<Scalar>& output_gradient;  // dL/da, of the last Backward
-  const Parameter<Scalar>& weight;
-  const Parameter<Scalar>& bias;
-};
 
 // Thread-compatible; moves, but does not copy.
 template <typename Scalar>
 class Network {
  public:
-  // Layers are called "hidden.0", "hidden.1", …, "output". Fails with
-  // kInvalidArgument if a width is not positive or the activation is not one
-  // that the trainer has.
+  // Layers are called "conv.0", …, "hidden.0", "hidden.1", …, "output". Fails
+  // with kInvalidArgument if a width is not positive, the inputs are no image
+  // of that width, a kernel is even, or the activation is not one that the
+  // trainer has.
   [[nodiscard]] static absl::StatusOr<Network> Create(
       const PerceptronSpec& spec);
 
@@ -89,20 +55,40 @@ class Network {
     std::unique_ptr<Layer<Scalar>> layer;
     Matrix<Scalar> output;
     Matrix<Scalar> output_gradient;
+    // A later stage adds the input of this one to its output.
+    std::optional<std::size_t> added_to = std::nullopt;
+    // The earlier stage whose input is added here: the other end of added_to.
+    std::optional<std::size_t> adds_input_of = std::nullopt;
   };
   // Which stages make up one layer of firekeeper's.
   struct Stages {
     LayerPlace place;
-    std::size_t dense_stage;
+    std::size_t weighted_stage;
+    std::size_t pre_activation_stage;  // the last before the activation
     std::size_t activation_stage;
-    const Dense<Scalar>* dense;  // owned by its stage
+    const WeightedLayer<Scalar>* weighted;  // owned by its stage
+  };
+  // What a layer is made of besides its weights.
+  struct Parts {
+    LayerPlace place;  // but for units and fan_in
+    Normalization normalization = Normalization::kNone;
+    // What f(h) is multiplied by before h is added. Absent: no sum.
+    std::optional<double> branch_scale = std::nullopt;
   };
 
   Network() = default;
 
-  absl::Status Append(std::string name, std::unique_ptr<Dense<Scalar>> dense,
-                      const core::ActivationSpec& activation,
-                      std::uint64_t seed);
+  // Return the number of columns that the new layers hand on.
+  absl::StatusOr<Eigen::Index> AppendConvolutions(const PerceptronSpec& spec,
+                                                  Random& random);
+  absl::StatusOr<Eigen::Index> AppendHidden(const PerceptronSpec& spec,
+                                            Eigen::Index fan_in,
+                                            Random& random);
+  absl::Status Append(std::unique_ptr<WeightedLayer<Scalar>> weighted,
+                      const Parts& parts, std::uint64_t seed);
+  // Returns the index of the new stage.
+  std::size_t AppendStage(std::unique_ptr<Layer<Scalar>> layer);
+  void AppendSum(std::size_t first_stage, double branch_scale);
   [[nodiscard]] const Matrix<Scalar>& InputOf(std::size_t stage) const {
     return stage == 0 ? *inputs_ : stages_[stage - 1].output;
   }

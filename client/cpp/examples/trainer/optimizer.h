@@ -31,6 +31,11 @@ struct OptimizerSpec {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.0;
+  // Gradients whose common Euclidean norm is larger are scaled down to this
+  // norm, as torch.nn.utils.clip_grad_norm_ does. 0: they are not.
+  double clip_norm = 0.0;
+  // The t-th step, from 1, uses learning_rate * min(1, t / warmup_steps).
+  std::int64_t warmup_steps = 0;
 };
 
 // Thread-compatible.
@@ -39,11 +44,12 @@ class Optimizer {
  public:
   explicit Optimizer(const OptimizerSpec& spec) : spec_(spec) {}
 
-  // Moves every parameter against its gradient.
+  // Moves every parameter against its gradient, which stays as it is.
   // Requires: the same parameters in the same order at every call.
   void Step(std::span<Parameter<Scalar>* const> parameters);
 
-  [[nodiscard]] double learning_rate() const { return spec_.learning_rate; }
+  // Of the last step; before it, of the first.
+  [[nodiscard]] double learning_rate() const;
 
  private:
   struct State {
@@ -51,12 +57,16 @@ class Optimizer {
     Matrix<Scalar> second;  // Adam's s
   };
 
+  // The gradient as the rule uses it: clipped, with the L2 penalty's share.
+  [[nodiscard]] Matrix<Scalar> UsedGradient(const Parameter<Scalar>& parameter,
+                                            double weight_decay) const;
   void StepSgd(Parameter<Scalar>& parameter) const;
   void StepMomentum(Parameter<Scalar>& parameter, State& state) const;
   void StepAdam(Parameter<Scalar>& parameter, State& state) const;
 
   OptimizerSpec spec_;
   std::int64_t step_ = 0;      // steps taken, t of Adam
+  double clip_factor_ = 1.0;   // of this step
   std::vector<State> states_;  // one for each parameter after the first step
 };
 

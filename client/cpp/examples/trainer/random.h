@@ -14,12 +14,13 @@ namespace firekeeper::trainer {
 
 // What a stream of random numbers decides. Each has its own generator, so that
 // one decision (another initialisation) does not move the others (the order of
-// the batches). Layers that draw add their index to kSlopes, the last.
+// the batches). Layers that draw add their index to kSlopes.
 enum class RandomStream : std::uint32_t {
-  kSplit = 1,    // which examples are for testing
-  kWeights = 2,  // initial weights and biases, layer by layer
-  kBatches = 3,  // order of the examples, a shuffle for each epoch
-  kSlopes = 4,   // RReLU slopes
+  kSplit = 1,     // which examples are for testing
+  kWeights = 2,   // initial weights and biases, layer by layer
+  kBatches = 3,   // order of the examples, a shuffle for each epoch
+  kSlopes = 4,    // RReLU slopes
+  kExamples = 5,  // examples that are made up
 };
 
 // Thread-compatible.

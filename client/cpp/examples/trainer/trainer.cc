@@ -3,27 +3,26 @@
 #include <cassert>
 #include <cstddef>
 
-#include "client/cpp/examples/trainer/loss.h"
-
 namespace firekeeper::trainer {
 
 template <typename Scalar>
 Trainer<Scalar>::Trainer(Network<Scalar>& network, Optimizer<Scalar>& optimizer,
                          const Dataset<Scalar>& data, std::int64_t batch_size,
-                         std::uint64_t seed)
+                         std::uint64_t seed, LossKind loss)
     : network_(network),
       optimizer_(optimizer),
       data_(data),
-      order_(data.size(), batch_size, seed) {
+      order_(data.size(), batch_size, seed),
+      loss_(loss) {
   assert(data.inputs.rows() == data.targets.rows());
 }
 
 template <typename Scalar>
 double Trainer<Scalar>::Step(StepObserver<Scalar>* observer) {
   const Dataset<Scalar> batch = Rows(data_, order_.Next());
-  const Matrix<Scalar>& logits = network_.Forward(batch.inputs, Mode::kTrain);
+  const Matrix<Scalar>& outputs = network_.Forward(batch.inputs, Mode::kTrain);
   Matrix<Scalar> gradient;
-  const double loss = SoftmaxCrossEntropy(logits, batch.targets, &gradient);
+  const double loss = Loss(loss_, outputs, batch.targets, &gradient);
   network_.Backward(gradient);
 
   const bool wanted = observer != nullptr && observer->Wants(step_);

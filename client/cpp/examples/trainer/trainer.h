@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "client/cpp/examples/trainer/dataset.h"
+#include "client/cpp/examples/trainer/loss.h"
 #include "client/cpp/examples/trainer/network.h"
 #include "client/cpp/examples/trainer/optimizer.h"
 
@@ -60,7 +61,7 @@ class Trainer {
   // network fit; batch_size > 0; data is not empty.
   Trainer(Network<Scalar>& network, Optimizer<Scalar>& optimizer,
           const Dataset<Scalar>& data, std::int64_t batch_size,
-          std::uint64_t seed);
+          std::uint64_t seed, LossKind loss = LossKind::kSoftmaxCrossEntropy);
 
   // Forward, backward, update on the next mini-batch. Returns the batch's loss
   // before the update. `observer` may be null.
@@ -87,6 +88,7 @@ class Trainer {
   Optimizer<Scalar>& optimizer_;
   const Dataset<Scalar>& data_;
   BatchOrder order_;
+  LossKind loss_;
   std::int64_t step_ = 0;
   std::vector<Snapshot> kept_;  // one for each layer, of the last wanted step
 };
