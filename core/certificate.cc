@@ -30,6 +30,20 @@ std::uint64_t LeastTrials(double rate, double threshold) {
 
 }  // namespace
 
+CertificateSettings Divided(const CertificateSettings& settings, int level) {
+  assert(0 <= level && level <= kMaxLevel);
+  CertificateSettings divided = settings;
+  const double factor = std::pow(10.0, level);
+  divided.p0 /= factor;
+  divided.pc0 /= factor;
+  return divided;
+}
+
+std::uint64_t TrackedUnits(std::uint64_t run_units) {
+  constexpr std::uint64_t kLargest = std::uint64_t{1} << 62;
+  return 2 * RoundUpToPowerOfTwo(std::min(run_units, kLargest));
+}
+
 std::uint64_t RoundUpToPowerOfTwo(std::uint64_t n) {
   constexpr std::uint64_t kLargest = std::uint64_t{1} << 63;
   return n > kLargest ? kLargest : std::bit_ceil(n);

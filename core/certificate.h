@@ -12,6 +12,28 @@ struct CertificateSettings {
   double pc0 = 1e-2;    // firing rate per cluster that DEAD rules out
 };
 
+// A unit that revives from DEAD is judged one level on, so that it cannot flap:
+// both rates are divided by 10 for every level, at most this many times.
+inline constexpr int kMaxLevel = 9;
+[[nodiscard]] CertificateSettings Divided(const CertificateSettings& settings,
+                                          int level);
+
+// What the certificates of a layer were computed with, now.
+struct CertificateTotals {
+  // M: units of the run, rounded up to a power of two and doubled, because each
+  // is tested for never firing and for always firing.
+  std::uint64_t tracked_units = 2;
+  // T and Tc, powers of two: the most that any unit can have had, which is the
+  // sum over the windows of their largest count.
+  std::uint64_t observations = 1;
+  std::uint64_t clusters = 1;
+  std::uint64_t observations_needed = 0;
+  std::uint64_t clusters_needed = 0;
+};
+
+// M for a run of so many units.
+[[nodiscard]] std::uint64_t TrackedUnits(std::uint64_t run_units);
+
 // n rounded up to a power of two; 1 for 0 and 1. Saturates at 2^63.
 [[nodiscard]] std::uint64_t RoundUpToPowerOfTwo(std::uint64_t n);
 

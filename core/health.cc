@@ -4,145 +4,116 @@
 #include <cassert>
 #include <cstddef>
 
+#include "core/layer_census.h"
+#include "core/living_states.h"
 #include "core/silence_groups.h"
+#include "core/silence_timeline.h"
 #include "core/unit_summary.h"
 
 namespace firekeeper::core {
 namespace {
 
-// Trials without a firing, at both levels of the certificate.
-struct Silence {
-  std::uint64_t observations = 0;
-  std::uint64_t clusters = 0;
-};
-
-// What the certificate asks for at the end of every window, from the totals up
-// to there.
-struct Demands {
-  std::vector<Silence> needed;  // by window
-  CertificateTotals totals;     // now
-};
-
-CertificateTotals TotalsFor(const Silence& trials, std::uint64_t run_units,
-                            const CertificateSettings& settings) {
-  CertificateTotals totals;
-  totals.tracked_units = RoundUpToPowerOfTwo(run_units);
-  totals.observations = RoundUpToPowerOfTwo(trials.observations);
-  totals.clusters = RoundUpToPowerOfTwo(trials.clusters);
-  totals.observations_needed = SilenceNeeded(
-      settings.p0, settings.alpha, totals.tracked_units, totals.observations);
-  totals.clusters_needed = SilenceNeeded(settings.pc0, settings.alpha,
-                                         totals.tracked_units, totals.clusters);
-  return totals;
-}
-
-Demands DemandsOf(std::span<const WindowEvidence> windows,
-                  std::uint64_t run_units,
-                  const CertificateSettings& settings) {
-  Demands demands;
-  demands.needed.reserve(windows.size());
-  Silence trials;
-  demands.totals = TotalsFor(trials, run_units, settings);
-  for (const WindowEvidence& window : windows) {
-    trials.observations += window.observations.Max();
-    trials.clusters += window.clusters.Max();
-    demands.totals = TotalsFor(trials, run_units, settings);
-    demands.needed.push_back(
-        {demands.totals.observations_needed, demands.totals.clusters_needed});
-  }
-  return demands;
-}
-
-// The silence of one group of units, from the start of any window until now.
-class SilenceTimeline {
- public:
-  SilenceTimeline(std::span<const WindowEvidence> windows, Index unit,
-                  const std::vector<Silence>& needed)
-      : before_(windows.size() + 1), completed_(windows.size()) {
-    for (std::size_t i = 0; i < windows.size(); ++i) {
-      before_[i + 1] = {before_[i].observations + windows[i].observations[unit],
-                        before_[i].clusters + windows[i].clusters[unit]};
-    }
-    // A later start has less silence at every window, so its certificate never
-    // completes earlier: one walk serves all starts.
-    std::size_t window = 0;
-    for (std::size_t start = 0; start < windows.size(); ++start) {
-      window = std::max(window, start);
-      while (window < windows.size() &&
-             !Suffices(Between(start, window + 1), needed[window])) {
-        ++window;
-      }
-      completed_[start] = window;
-    }
-  }
-
-  // Requires: start <= windows.
-  [[nodiscard]] Silence Since(std::size_t start) const {
-    return Between(start, completed_.size());
-  }
-
-  // The first window at whose end a silence that began with window `start` was
-  // enough; none if it never was.
-  [[nodiscard]] std::optional<std::size_t> CompletedBy(
-      std::size_t start) const {
-    if (start >= completed_.size() || completed_[start] == completed_.size()) {
-      return std::nullopt;
-    }
-    return completed_[start];
-  }
-
- private:
-  static bool Suffices(const Silence& silence, const Silence& needed) {
-    return silence.observations >= needed.observations &&
-           silence.clusters >= needed.clusters;
-  }
-
-  [[nodiscard]] Silence Between(std::size_t start, std::size_t end) const {
-    return {before_[end].observations - before_[start].observations,
-            before_[end].clusters - before_[start].clusters};
-  }
-
-  std::vector<Silence> before_;         // sums over all windows before this one
-  std::vector<std::size_t> completed_;  // by start; the window count: never
+// A group of units as it is judged.
+struct Group {
+  const SilenceGroup& units;
+  GroupTimelines& timelines;
 };
 
 class Judge {
  public:
-  Judge(const LayerEvidence& evidence, const HealthSettings& settings)
-      : evidence_(evidence), settings_(settings) {
-    for (const WindowEvidence& window : evidence.windows) {
-      firsts_.push_back(window.steps.first);
-      ends_.push_back(window.steps.end);
-    }
-    const std::size_t horizon =
-        std::min(settings.horizon_windows, firsts_.size());
+  Judge(const LayerEvidence& evidence, std::uint64_t tracked_units,
+        const HealthSettings& settings)
+      : evidence_(evidence),
+        settings_(settings),
+        replay_(evidence.windows, evidence.window_steps, tracked_units,
+                settings),
+        living_(evidence, tracked_units, settings),
+        birth_needed_{.observations = SilenceNeededFixedStart(
+                          settings.certificate.p0, settings.certificate.alpha,
+                          tracked_units),
+                      .clusters = SilenceNeededFixedStart(
+                          settings.certificate.pc0, settings.certificate.alpha,
+                          tracked_units)} {
+    const std::size_t windows = evidence.windows.size();
+    const std::size_t horizon = std::min(settings.horizon_windows, windows);
     if (horizon > 0) {
-      horizon_first_step_ = firsts_[firsts_.size() - horizon];
-    } else if (!ends_.empty()) {
-      horizon_first_step_ = ends_.back();
+      horizon_first_step_ = evidence.windows[windows - horizon].steps.first;
+    } else if (windows > 0) {
+      horizon_first_step_ = evidence.windows.back().steps.end;
     }
+    // What the lives were one horizon ago, or as of the record if that is
+    // newer.
+    before_ = std::max(windows - horizon, evidence.final_windows);
   }
 
-  [[nodiscard]] UnitHealth Verdict(Index unit, const SilenceGroup& group,
-                                   const SilenceTimeline& timeline) const {
+  [[nodiscard]] std::int64_t horizon_first_step() const {
+    return horizon_first_step_;
+  }
+
+  // The life of the unit until now, and whether it was dead one horizon ago.
+  [[nodiscard]] RelivedUnit Relive(Index unit, const Group& group) const {
+    RelivedUnit relived{.life = LifeOf(unit)};
+    const LifeReplay::Unit replayed{
+        .life = relived.life,
+        .timelines = group.timelines,
+        .seen = replay_.From(evidence_.first_seen_step[unit])};
+    // A firing that no closed window knows of: in an open one.
+    const std::int64_t last = evidence_.last_firing_step[unit];
+    const std::uint32_t last_window =
+        last == kNeverFired ? 0 : WindowNumber(last, evidence_.window_steps);
+    const std::size_t next = replay_.Behind(last);
+    const auto fire_if_open = [&] {
+      if (last == kNeverFired || (relived.life.fired != UnitLife::kNoWindow &&
+                                  relived.life.fired >= last_window)) {
+        return;
+      }
+      replay_.Fire(replayed, last_window, next);
+    };
+    std::size_t window = evidence_.final_windows;
+    for (const WindowTrace& trace : evidence_.traces) {
+      if (window == before_) relived.was_dead = IsDeadBy(replayed, window);
+      if (window == next) fire_if_open();
+      if (!trace.empty()) {
+        replay_.See(replayed, window, trace[static_cast<std::size_t>(unit)]);
+      }
+      ++window;
+    }
+    if (window <= before_) relived.was_dead = IsDeadBy(replayed, before_);
+    fire_if_open();
+    replay_.Settle(replayed, evidence_.windows.size());
+    return relived;
+  }
+
+  [[nodiscard]] UnitHealth Verdict(Index unit, const Group& group,
+                                   const UnitLife& life) const {
+    const SilenceTimeline& timeline = group.timelines.At(life.level);
     const std::size_t silent_since = SilentSince(unit);
-    const bool interrupted = group.last_incomplete.has_value() &&
-                             *group.last_incomplete >= silent_since;
-    const std::size_t start =
-        interrupted ? *group.last_incomplete + 1 : silent_since;
+    const auto incomplete = group.units.last_incomplete();
+    const bool interrupted =
+        incomplete.has_value() && *incomplete >= silent_since;
+    const std::size_t start = interrupted ? *incomplete + 1 : silent_since;
     const Silence silence = timeline.Since(start);
     const auto certified_by = timeline.CompletedBy(start);
 
     UnitHealth health;
-    health.state = State(unit, certified_by.has_value(), interrupted);
     health.silent_observations = silence.observations;
     health.silent_clusters = silence.clusters;
     health.rate_upper_bound = RateBound(unit, silence);
-    if (health.state == HealthState::kDead) {
-      health.certified_step = ends_[*certified_by] - 1;
+    health.level = life.level;
+    health.deaths = life.deaths;
+    health.revivals = life.revivals;
+    if (life.deaths > 0 && life.death_by != UnitLife::kNoWindow) {
+      health.last_death = IntervalOf(life);
+    }
+    AddStates(unit, group, life, certified_by.has_value(), &health);
+    health.state = health.also.Primary();
+    health.also.Remove(health.state);
+    if (health.state == HealthState::kDead ||
+        health.also.Has(HealthState::kDead)) {
+      Explain(unit, certified_by, &health);
     }
     if (health.state == HealthState::kUnknown) {
-      const WindowEvidence& window = evidence_.windows[*group.last_incomplete];
+      const WindowEvidence& window = evidence_.windows[*incomplete];
       const RangeCoverage& coverage = CoverageOf(window, unit);
       health.incomplete = {.steps = window.steps,
                            .shards_received = coverage.shards_received,
@@ -152,15 +123,31 @@ class Judge {
   }
 
  private:
+  [[nodiscard]] UnitLife LifeOf(Index unit) const {
+    if (evidence_.lives) {
+      return evidence_.lives->at(static_cast<std::size_t>(unit));
+    }
+    UnitLife life;
+    // Without any trace the last firing is all that is known.
+    if (evidence_.traces.empty() &&
+        evidence_.last_firing_step[unit] != kNeverFired) {
+      life.fired = WindowNumber(evidence_.last_firing_step[unit],
+                                evidence_.window_steps);
+    }
+    return life;
+  }
+
+  [[nodiscard]] bool IsDeadBy(const LifeReplay::Unit& unit,
+                              std::size_t window) const {
+    replay_.Settle(unit, window);
+    return unit.life.dead;
+  }
+
   // First window that is wholly after the last firing and not wholly before the
   // unit was first seen.
   [[nodiscard]] std::size_t SilentSince(Index unit) const {
-    const auto seen =
-        std::ranges::upper_bound(ends_, evidence_.first_seen_step[unit]);
-    const auto quiet =
-        std::ranges::upper_bound(firsts_, evidence_.last_firing_step[unit]);
-    return static_cast<std::size_t>(
-        std::max(seen - ends_.begin(), quiet - firsts_.begin()));
+    return std::max(replay_.From(evidence_.first_seen_step[unit]),
+                    replay_.Behind(evidence_.last_firing_step[unit]));
   }
 
   [[nodiscard]] bool FiredInHorizon(Index unit) const {
@@ -169,15 +156,110 @@ class Judge {
             evidence_.last_firing_step[unit] >= horizon_first_step_);
   }
 
-  [[nodiscard]] HealthState State(Index unit, bool certified,
-                                  bool interrupted) const {
-    if (evidence_.horizon_non_finite[unit] > 0) return HealthState::kNonFinite;
-    if (evidence_.first_seen_step[unit] == kNeverSeen) {
-      return HealthState::kUnobserved;
+  [[nodiscard]] bool IsDeadAtBirth(Index unit) const {
+    const SideEvidence& sides = evidence_.sides;
+    return evidence_.last_firing_step[unit] == kNeverFired &&
+           SideEvidence::Says(sides.silent_at_birth, unit) &&
+           sides.birth_observations[unit] >= birth_needed_.observations &&
+           sides.birth_clusters[unit] >= birth_needed_.clusters;
+  }
+
+  void AddStates(Index unit, const Group& group, const UnitLife& life,
+                 bool certified, UnitHealth* health) const {
+    StateSet& states = health->also;
+    if (evidence_.horizon_non_finite[unit] > 0) {
+      states.Add(HealthState::kNonFinite);
+      return;
     }
-    if (FiredInHorizon(unit)) return HealthState::kAlive;
-    if (certified) return HealthState::kDead;
-    return interrupted ? HealthState::kUnknown : HealthState::kSilent;
+    const bool dead_at_birth = IsDeadAtBirth(unit);
+    if (evidence_.first_seen_step[unit] == kNeverSeen && !dead_at_birth) {
+      states.Add(HealthState::kUnobserved);
+      return;
+    }
+    living_.AddStatic(unit, health);
+    if (IsSilentOnProbe(unit)) states.Add(HealthState::kDeadOnSet);
+    if (FiredInHorizon(unit)) {
+      living_.AddFiring(unit, group.units, group.timelines.At(0), health);
+      if (IsLinearised(unit, group, life)) {
+        states.Add(HealthState::kLinearised);
+      }
+    } else if (certified || dead_at_birth) {
+      states.Add(HealthState::kDead);
+    } else {
+      const auto incomplete = group.units.last_incomplete();
+      const bool interrupted =
+          incomplete.has_value() && *incomplete >= SilentSince(unit);
+      states.Add(interrupted ? HealthState::kUnknown : HealthState::kSilent);
+    }
+  }
+
+  [[nodiscard]] bool IsSilentOnProbe(Index unit) const {
+    return evidence_.sides.probe_step >= 0 &&
+           evidence_.sides.probe_step >= evidence_.last_firing_step[unit] &&
+           SideEvidence::Says(evidence_.sides.silent_on_probe, unit);
+  }
+
+  // The mirror image of DEAD: always on for as long as would be proof of death.
+  [[nodiscard]] bool IsLinearised(Index unit, const Group& group,
+                                  const UnitLife& life) const {
+    if (life.linear == 0) return false;
+    if (!evidence_.open_trace.empty()) {
+      const std::uint8_t open =
+          evidence_.open_trace[static_cast<std::size_t>(unit)];
+      if ((open & Trace::kObserved) != 0 && (open & life.linear) == 0) {
+        return false;
+      }
+    }
+    std::size_t start = std::max(replay_.From(evidence_.first_seen_step[unit]),
+                                 replay_.After(life.linear_since) - 1);
+    const auto incomplete = group.units.last_incomplete();
+    if (incomplete.has_value()) start = std::max(start, *incomplete + 1);
+    return group.timelines.At(0).CompletedBy(start).has_value();
+  }
+
+  // When and how a dead unit died, and whether it can come back.
+  void Explain(Index unit, std::optional<std::size_t> certified_by,
+               UnitHealth* health) const {
+    const bool dead_at_birth = IsDeadAtBirth(unit);
+    if (certified_by.has_value()) {
+      health->certified_step = evidence_.windows[*certified_by].steps.end - 1;
+    }
+    if (dead_at_birth) health->certified_step = 0;
+    health->origin = OriginOf(unit, *health->certified_step, dead_at_birth);
+    if (health->deaths == health->revivals) {
+      // The BIRTH passes tell before the training does.
+      ++health->deaths;
+      health->last_death = DeathInterval{.after = -1, .by = 0};
+    }
+    if (health->origin == DeathOrigin::kBornDead &&
+        health->state == HealthState::kDead) {
+      health->also.Add(HealthState::kDead);
+      health->state = HealthState::kBornDead;
+    }
+    health->permanent = evidence_.reads_network_input &&
+                        SideEvidence::Says(evidence_.sides.frozen, unit);
+  }
+
+  [[nodiscard]] DeathOrigin OriginOf(Index unit, std::int64_t certified_step,
+                                     bool dead_at_birth) const {
+    if (dead_at_birth) return DeathOrigin::kBornDead;
+    if (evidence_.last_firing_step[unit] != kNeverFired)
+      return DeathOrigin::kDied;
+    if (evidence_.first_seen_step[unit] > 0) return DeathOrigin::kLeftCensored;
+    const StepArray& kept = evidence_.sides.row_kept_through;
+    return kept.size() > 0 && kept[unit] >= certified_step
+               ? DeathOrigin::kBornDead
+               : DeathOrigin::kBornDeadOrDiedEarly;
+  }
+
+  [[nodiscard]] DeathInterval IntervalOf(const UnitLife& life) const {
+    const auto last_step = [this](std::uint32_t number) {
+      return WindowNumbered(number, evidence_.window_steps).end - 1;
+    };
+    return {.after = life.death_after == UnitLife::kNoWindow
+                         ? -1
+                         : last_step(life.death_after),
+            .by = last_step(life.death_by)};
   }
 
   [[nodiscard]] double RateBound(Index unit, const Silence& silence) const {
@@ -192,9 +274,11 @@ class Judge {
 
   const LayerEvidence& evidence_;
   const HealthSettings& settings_;
-  std::vector<std::int64_t> firsts_;  // by window
-  std::vector<std::int64_t> ends_;    // by window
+  LifeReplay replay_;
+  LivingStates living_;
+  Silence birth_needed_;
   std::int64_t horizon_first_step_ = 0;
+  std::size_t before_ = 0;
 };
 
 RangeCoverage WorstCoverage(const WindowEvidence& window) {
@@ -213,49 +297,35 @@ RangeCoverage WorstCoverage(const WindowEvidence& window) {
 
 }  // namespace
 
-const char* Name(HealthState state) {
-  switch (state) {
-    case HealthState::kUnobserved:
-      return "unobserved";
-    case HealthState::kUnknown:
-      return "unknown";
-    case HealthState::kSilent:
-      return "silent";
-    case HealthState::kDead:
-      return "dead";
-    case HealthState::kAlive:
-      return "alive";
-    case HealthState::kNonFinite:
-      return "non_finite";
-  }
-  assert(false);
-  return "";
-}
-
 LayerHealth EvaluateHealth(const LayerEvidence& evidence,
                            std::uint64_t run_units,
                            const HealthSettings& settings) {
   assert(HasAllArrays(evidence));
   const auto windows = evidence.windows;
-  const Demands demands = DemandsOf(windows, run_units, settings.certificate);
-  const Judge judge(evidence, settings);
+  Demands demands(windows, run_units, settings.certificate);
+  const Judge judge(evidence, demands.totals().tracked_units, settings);
 
   LayerHealth health;
   health.units.resize(static_cast<std::size_t>(evidence.unit_count));
-  health.certificate = demands.totals;
+  health.certificate = demands.totals();
   if (!windows.empty()) {
+    health.horizon_first_step = judge.horizon_first_step();
     health.evaluated_through_step = windows.back().steps.end - 1;
     health.coverage = WorstCoverage(windows.back());
   }
-  for (const SilenceGroup& group :
+  LayerCensus census(evidence);
+  for (const SilenceGroup& units :
        GroupBySilence(windows, evidence.unit_count, settings.min_coverage)) {
-    const SilenceTimeline timeline(windows, group.units.front(),
-                                   demands.needed);
-    for (const Index unit : group.units) {
-      health.units[static_cast<std::size_t>(unit)] =
-          judge.Verdict(unit, group, timeline);
+    GroupTimelines timelines(windows, units, demands);
+    const Group group{.units = units, .timelines = timelines};
+    for (const Index unit : units.units) {
+      const RelivedUnit relived = judge.Relive(unit, group);
+      UnitHealth& verdict = health.units[static_cast<std::size_t>(unit)];
+      verdict = judge.Verdict(unit, group, relived.life);
+      census.Add(unit, relived, verdict);
     }
   }
+  health.life = census.Count();
   return health;
 }
 

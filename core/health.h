@@ -1,72 +1,17 @@
-// From evidence to verdicts: which units of a layer are unobserved, silent,
-// dead with certainty, alive or non-finite. Pure: values in, values out.
+// From evidence to verdicts: what every unit of a layer is called, why, and
+// what its life was. Pure: values in, values out.
 
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <span>
-#include <string>
 #include <vector>
 
 #include "core/certificate.h"
-#include "core/unit_counts.h"
-#include "core/window_plan.h"
+#include "core/evidence.h"
+#include "core/health_state.h"
 
 namespace firekeeper::core {
-
-enum class HealthState : std::uint8_t {
-  kUnobserved = 1,
-  kUnknown = 2,
-  kSilent = 3,
-  kDead = 4,
-  kAlive = 5,
-  kNonFinite = 6,
-};
-
-// "unobserved", "unknown", "silent", "dead", "alive", "non_finite".
-[[nodiscard]] const char* Name(HealthState state);
-
-struct HealthSettings {
-  CertificateSettings certificate;
-  // DEAD needs at least this share of data shards in every window of its
-  // silent run, 0 to 1.
-  double min_coverage = 1.0;
-  // A unit that fired within the newest this many windows is ALIVE.
-  std::size_t horizon_windows = 8;
-};
-
-// Data shards that contributed to a unit range of a window.
-struct RangeCoverage {
-  Index first = 0;
-  Index count = 0;
-  std::uint32_t shards_received = 0;
-  std::uint32_t shards_expected = 1;
-};
-
-// What one closed window says about silence.
-struct WindowEvidence {
-  StepRange steps;
-  UnitCounts observations;
-  UnitCounts clusters;
-  // Disjoint, ascending, together all units of the layer.
-  std::vector<RangeCoverage> coverage;
-};
-
-// Everything that is known of the firing of a layer's units. The arrays have
-// unit_count entries.
-struct LayerEvidence {
-  Index unit_count = 0;
-  // Closed windows, ascending and disjoint. Windows of a superseded attempt
-  // that reach its successor's resume step are left out.
-  std::span<const WindowEvidence> windows;
-  StepArray last_firing_step;  // open windows included; kNeverFired
-  StepArray first_seen_step;   // kNeverSeen
-  // Over the newest horizon_windows closed windows and all open ones.
-  UnitCounts horizon_observations;
-  CountArray horizon_firings;
-  UnitCounts horizon_non_finite;
-};
 
 // Why a unit is UNKNOWN.
 struct IncompleteCoverage {
@@ -75,8 +20,34 @@ struct IncompleteCoverage {
   std::uint32_t shards_expected = 0;
 };
 
+// How a unit that is dead came to be so. Values equal those of firekeeper.v1.
+enum class DeathOrigin : std::uint8_t {
+  kBornDead = 1,  // before the first update
+  kDied,          // it had fired before
+  // Silent since step 0, but its weights moved, or nothing tells that they did
+  // not.
+  kBornDeadOrDiedEarly,
+  kLeftCensored,  // the stream of this unit began after step 0
+};
+
+enum class Saturation : std::uint8_t { kLow = 1, kHigh, kBoth };
+
+// Why a unit that fires has no weight gradient.
+enum class Starvation : std::uint8_t {
+  kBlocked = 1,  // nothing comes back: OUTPUT_GRADIENT is zero too
+  kVanishing,    // something does, or it was not streamed
+};
+
+// Steps in (after, by]; after is -1 where it never fired before.
+struct DeathInterval {
+  std::int64_t after = -1;
+  std::int64_t by = 0;
+};
+
 struct UnitHealth {
   HealthState state = HealthState::kUnobserved;
+  StateSet also;  // every other state that holds
+
   // DEAD: the last step of the window that completed the certificate.
   std::optional<std::int64_t> certified_step;
   // Since the last firing, the last window with incomplete coverage, or since
@@ -87,22 +58,44 @@ struct UnitHealth {
   // fired there, otherwise from silent_observations. 1 where that is nothing.
   double rate_upper_bound = 1.0;
   std::optional<IncompleteCoverage> incomplete;  // UNKNOWN
+
+  // How often p0 and pc0 were divided by 10 for this unit (Divided()).
+  int level = 0;
+  std::uint32_t deaths = 0;
+  std::uint32_t revivals = 0;
+  // Of the last death, to the window; empty where it never died.
+  std::optional<DeathInterval> last_death;
+  std::optional<DeathOrigin> origin;  // DEAD or BORN_DEAD
+  // DEAD or BORN_DEAD, and nothing moves its row or feeds it other inputs.
+  bool permanent = false;
+  std::optional<Saturation> saturation;  // SATURATED
+  std::optional<Starvation> starvation;  // GRADIENT_STARVED
+  // E|a| of the unit by the mean of E|a| over the layer. Empty: not observed.
+  std::optional<double> dormancy_score;
 };
 
-// What the certificates were computed with, now.
-struct CertificateTotals {
-  std::uint64_t tracked_units = 1;  // M, a power of two
-  // T and Tc, powers of two: the most that any unit can have had, which is the
-  // sum over the windows of their largest count.
-  std::uint64_t observations = 1;
-  std::uint64_t clusters = 1;
-  std::uint64_t observations_needed = 0;
-  std::uint64_t clusters_needed = 0;
+// The life of a layer, its units taken together.
+struct LayerLife {
+  std::uint64_t deaths = 0;
+  std::uint64_t revivals = 0;
+  // Units that did not fire in the first window that saw them.
+  std::uint64_t born_silent_units = 0;
+  // Units that died twice or more.
+  std::uint64_t flapping_units = 0;
+  // Units that were dead one horizon ago, and those of them that still are.
+  std::uint64_t dead_before_units = 0;
+  std::uint64_t still_dead_units = 0;
+  // Steps until half of the units that ever fired had died, from the first
+  // step seen. Empty while fewer are dead.
+  std::optional<std::int64_t> half_life_steps;
 };
 
 struct LayerHealth {
   std::vector<UnitHealth> units;
+  LayerLife life;
   CertificateTotals certificate;
+  // First step of the horizon; -1 without a closed window.
+  std::int64_t horizon_first_step = -1;
   // Last step of the last closed window; -1 without one.
   std::int64_t evaluated_through_step = -1;
   // The first of the worst unit ranges of the newest closed window.
@@ -116,9 +109,8 @@ struct LayerHealth {
 // held at observation and cluster level with the totals of that moment; it
 // stays DEAD until it fires. A window with incomplete coverage counts like a
 // firing (it may hide one), so evidence before it is not used. The result does
-// not depend on when the function is called, only on the evidence. Of the
-// states that hold it gives the first of NON_FINITE, UNOBSERVED, ALIVE, DEAD,
-// UNKNOWN (a window since the last firing is incomplete) and SILENT.
+// not depend on when the function is called, only on the evidence. Where NaN or
+// infinity is in the horizon nothing else is said of the unit.
 //
 // Takes O(units * log(windows) + groups * windows): a group is all units with
 // the same counts and coverage in every window, usually one a source.

@@ -32,6 +32,10 @@ void EraseReaching(std::int64_t step, Map* windows, auto end_of) {
   }
 }
 
+bool EarlierWindow(const WindowEvidence& a, const WindowEvidence& b) {
+  return a.steps.first < b.steps.first;
+}
+
 }  // namespace
 
 SignalTrack::SignalTrack(const TrackSettings& settings)
@@ -42,7 +46,23 @@ SignalTrack::SignalTrack(const TrackSettings& settings)
                  .shards_expected = 1}},
       last_firing_step_(StepArray::Constant(
           settings.columns.firings ? settings.units : 0, kNeverFired)),
-      first_seen_step_(StepArray::Constant(settings.units, kNeverSeen)) {}
+      first_seen_step_(StepArray::Constant(settings.units, kNeverSeen)),
+      book_(KeepsEvidence() ? settings.units : 0, settings.window_steps,
+            settings.health),
+      archived_firings_(
+          CountArray::Zero(KeepsEvidence() ? settings.units : 0)) {
+  if (settings.keeps_rows) rows_.emplace(settings.units, settings.signal);
+}
+
+std::size_t SignalTrack::RecordBytes(const TrackSettings& settings) {
+  std::size_t bytes = sizeof(std::int64_t);
+  if (settings.columns.firings) bytes += sizeof(std::int64_t);
+  if (settings.columns.firings && settings.keeps_evidence) {
+    bytes += LifeBook::kUnitBytes + sizeof(std::uint64_t);
+  }
+  if (settings.keeps_rows) bytes += RowRecord::kUnitBytes;
+  return bytes;
+}
 
 bool SignalTrack::NeedsWindow(std::int64_t step) const {
   return !windows_.contains(WindowOf(step, settings_.window_steps).first);
@@ -112,8 +132,8 @@ void SignalTrack::BeginAttempt(std::int64_t resume_step) {
   EraseReaching(resume_step, &windows_, [](const TrackedWindow& tracked) {
     return tracked.window.steps().end;
   });
-  EraseReaching(resume_step, &archive_, [](const WindowEvidence& evidence) {
-    return evidence.steps.end;
+  std::erase_if(archive_, [resume_step](const WindowEvidence& evidence) {
+    return evidence.steps.end > resume_step;
   });
   EraseReaching(resume_step, &sampled_,
                 [](const StepRange& steps) { return steps.end; });
@@ -122,6 +142,10 @@ void SignalTrack::BeginAttempt(std::int64_t resume_step) {
     tracked.open = false;
     if (!tracked.expected) tracked.expected = expected;
   }
+  // What nobody received before is settled with what was expected then.
+  ArchiveSampledBefore(resume_step);
+  if (KeepsEvidence()) ResumeLives(resume_step);
+  if (rows_) rows_->Resume(resume_step);
   // Where the last firing lies beyond the resume step, an earlier one is not
   // known any more: the unit is taken to have lived until then.
   last_firing_step_ = last_firing_step_.min(resume_step - 1);
@@ -130,8 +154,6 @@ void SignalTrack::BeginAttempt(std::int64_t resume_step) {
   resume_step_ = resume_step;
   closed_before_ = std::min(closed_before_, resume_step);
   dropped_before_ = std::min(dropped_before_, resume_step);
-  // What nobody received before is settled with what was expected then.
-  ArchiveSampledBefore(resume_step);
   DropOldWindows();
   window_bytes_ = CountBytes();
   ++version_;
@@ -171,35 +193,42 @@ void SignalTrack::DropOldWindows() {
   auto closed = static_cast<std::size_t>(
       std::count_if(windows_.begin(), windows_.end(),
                     [](const auto& entry) { return !entry.second.open; }));
+  // An open window holds back all after it, so that windows become final in
+  // order of step.
   for (auto it = windows_.begin();
-       it != windows_.end() && closed > settings_.retained_windows;) {
-    if (it->second.open) {
-      ++it;
-      continue;
-    }
+       it != windows_.end() && closed > settings_.retained_windows &&
+       !it->second.open;
+       --closed) {
     const Window& window = it->second.window;
     ArchiveSampledBefore(window.steps().first);
-    if (KeepsEvidence()) Archive(EvidenceOf(it->second));
+    if (KeepsEvidence()) {
+      Archive(EvidenceOf(it->second));
+      FoldLives(archive_, window.steps().end);
+      archived_firings_ += window.merged().firings;
+    }
+    if (rows_) FoldRows(window);
     dropped_before_ = std::max(dropped_before_, window.steps().end);
     window_bytes_ -=
         window.MemoryUsed() + sampled_.erase(it->first) * SampledWindowBytes();
     it = windows_.erase(it);
-    --closed;
   }
 }
 
 void SignalTrack::Archive(WindowEvidence evidence) {
   window_bytes_ += BytesOf(evidence);
-  const std::int64_t first = evidence.steps.first;
-  archive_.emplace(first, std::move(evidence));
+  // Nearly always at the end.
+  archive_.insert(std::ranges::upper_bound(archive_, evidence, EarlierWindow),
+                  std::move(evidence));
 }
 
 // Sampled windows that end by `end` and never received anything become final.
 void SignalTrack::ArchiveSampledBefore(std::int64_t end) {
   for (auto it = sampled_.begin();
        it != sampled_.end() && it->second.end <= end;) {
-    if (!windows_.contains(it->first) && !archive_.contains(it->first)) {
-      Archive(NothingReceived(it->second));
+    WindowEvidence nothing = NothingReceived(it->second);
+    if (!windows_.contains(it->first) &&
+        !std::ranges::binary_search(archive_, nothing, EarlierWindow)) {
+      Archive(std::move(nothing));
       dropped_before_ = std::max(dropped_before_, it->second.end);
     }
     window_bytes_ -= SampledWindowBytes();
@@ -214,82 +243,13 @@ void SignalTrack::SetExpectedShards(ExpectedShards expected) {
   ++version_;
 }
 
-std::vector<RangeCoverage> SignalTrack::CoverageRanges(
-    const TrackedWindow& tracked) const {
-  std::vector<RangeCoverage> ranges =
-      tracked.expected ? *tracked.expected : expected_;
-  for (RangeCoverage& range : ranges) {
-    range.shards_received = tracked.window.ShardsReceived(range.first);
-  }
-  return ranges;
-}
-
-RangeCoverage SignalTrack::CoverageOf(const TrackedWindow& tracked) const {
-  const std::vector<RangeCoverage> ranges = CoverageRanges(tracked);
-  return *std::ranges::min_element(
-      ranges, [](const RangeCoverage& a, const RangeCoverage& b) {
-        return std::uint64_t{a.shards_received} * b.shards_expected <
-               std::uint64_t{b.shards_received} * a.shards_expected;
-      });
-}
-
-WindowEvidence SignalTrack::EvidenceOf(const TrackedWindow& tracked) const {
-  const Window& window = tracked.window;
-  UnitCounts observations = window.merged().observations;
-  observations.Compact();
-  return {.steps = window.steps(),
-          .observations = std::move(observations),
-          .clusters = settings_.columns.clusters
-                          ? window.Clusters()
-                          : UnitCounts(settings_.units, 0),
-          .coverage = CoverageRanges(tracked)};
-}
-
-WindowEvidence SignalTrack::NothingReceived(const StepRange& steps) const {
-  WindowEvidence evidence{.steps = steps,
-                          .observations = UnitCounts(settings_.units, 0),
-                          .clusters = UnitCounts(settings_.units, 0),
-                          .coverage = expected_};
-  for (RangeCoverage& range : evidence.coverage) range.shards_received = 0;
-  return evidence;
-}
-
-LayerEvidence SignalTrack::Evidence(
-    std::vector<WindowEvidence>* storage) const {
-  assert(settings_.columns.firings);
-  std::map<std::int64_t, WindowEvidence> closed = archive_;
-  LayerEvidence evidence{.unit_count = settings_.units,
-                         .windows = {},
-                         .last_firing_step = last_firing_step_,
-                         .first_seen_step = first_seen_step_,
-                         .horizon_observations = UnitCounts(settings_.units, 0),
-                         .horizon_firings = CountArray::Zero(settings_.units),
-                         .horizon_non_finite = UnitCounts(settings_.units, 0)};
-  for (const auto& [first, tracked] : windows_) {
-    const UnitSummary& merged = tracked.window.merged();
-    evidence.horizon_observations.AddAt(0, merged.observations);
-    evidence.horizon_firings += merged.firings;
-    evidence.horizon_non_finite.AddAt(0, merged.non_finite);
-    if (!tracked.open) closed.emplace(first, EvidenceOf(tracked));
-  }
-  for (const auto& [first, steps] : sampled_) {
-    if (steps.end <= closed_before_ && !windows_.contains(first)) {
-      closed.emplace(first, NothingReceived(steps));
-    }
-  }
-  storage->clear();
-  storage->reserve(closed.size());
-  for (auto& [first, window] : closed) storage->push_back(std::move(window));
-  evidence.windows = *storage;
-  return evidence;
-}
-
 std::size_t SignalTrack::CountBytes() const {
   std::size_t bytes = sampled_.size() * SampledWindowBytes();
+  if (rows_) bytes += rows_->FirstRowBytes();
   for (const auto& [first, tracked] : windows_) {
     bytes += tracked.window.MemoryUsed();
   }
-  for (const auto& [first, evidence] : archive_) bytes += BytesOf(evidence);
+  for (const WindowEvidence& evidence : archive_) bytes += BytesOf(evidence);
   return bytes;
 }
 

@@ -7,30 +7,18 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "core/health.h"
+#include "core/activation_traits.h"
+#include "core/life_book.h"
+#include "core/row_record.h"
+#include "core/track_settings.h"
 #include "core/window.h"
 
 namespace firekeeper::core {
-
-struct TrackSettings {
-  Index units = 0;
-  ColumnSet columns;
-  // Longest window in steps; 1 makes every step a window of its own (BIRTH,
-  // EVAL and PROBE).
-  std::int64_t window_steps = kDefaultWindowSteps;
-  // Closed windows that late data can reach and that verdicts look back on.
-  std::size_t retained_windows = 8;
-  // Whether windows that are no longer retained leave behind what Evidence()
-  // needs. Only where firings are counted.
-  bool keeps_evidence = true;
-};
-
-// Unit ranges and how many data shards each is expected from; disjoint,
-// ascending, all units. shards_received is not used.
-using ExpectedShards = std::vector<RangeCoverage>;
 
 // Thread-compatible.
 class SignalTrack {
@@ -74,10 +62,16 @@ class SignalTrack {
   // attempt.
   void SetExpectedShards(ExpectedShards expected);
 
-  // What verdicts rest on, as of now. The spans point into `storage`, which
-  // the caller keeps.
+  // Units of the run: M of the lives that become final from now on.
+  void SetRunUnits(std::uint64_t run_units) { run_units_ = run_units; }
+
+  // What verdicts rest on now, without the sides. The spans point into
+  // `storage`, which the caller keeps. Requires: firings are counted.
   [[nodiscard]] LayerEvidence Evidence(
       std::vector<WindowEvidence>* storage) const;
+
+  // RowRecord::KeptThrough(); empty unless keeps_rows.
+  [[nodiscard]] StepArray RowsKeptThrough() const;
 
   // Retained windows, oldest first, open ones last.
   [[nodiscard]] const std::map<std::int64_t, TrackedWindow>& windows() const {
@@ -87,6 +81,8 @@ class SignalTrack {
   [[nodiscard]] RangeCoverage CoverageOf(const TrackedWindow& tracked) const;
 
   [[nodiscard]] const TrackSettings& settings() const { return settings_; }
+  // Long-lived bytes of a unit on such a track.
+  [[nodiscard]] static std::size_t RecordBytes(const TrackSettings& settings);
   // Raised by every change that can alter a verdict.
   [[nodiscard]] std::uint64_t version() const { return version_; }
   // Bytes held by windows, and by what older ones left behind.
@@ -111,19 +107,36 @@ class SignalTrack {
   void Archive(WindowEvidence evidence);
   void ArchiveSampledBefore(std::int64_t end);
   void DropOldWindows();
+  // Closed windows, archived ones included, in order.
+  [[nodiscard]] std::vector<WindowEvidence> ClosedWindows() const;
+  [[nodiscard]] LinearRule linear_rule() const {
+    return LinearRuleFor(settings_.signal, settings_.activation.kind);
+  }
+  [[nodiscard]] FinalWindow FinalOf(std::int64_t first) const;
+  // Folds closed windows that end by `end` into the lives.
+  void FoldLives(std::span<const WindowEvidence> closed, std::int64_t end);
+  void FoldRows(const Window& window);
+  void ResumeLives(std::int64_t resume_step);
+  void AddHorizon(LayerEvidence* evidence) const;
+  void AddTraces(LayerEvidence* evidence) const;
   [[nodiscard]] std::size_t CountBytes() const;
 
   TrackSettings settings_;
   ExpectedShards expected_;
   // By first step. Open ones and the newest retained_windows closed ones.
   std::map<std::int64_t, TrackedWindow> windows_;
-  // Closed windows that are no longer in windows_, by first step. Empty unless
-  // KeepsEvidence().
-  std::map<std::int64_t, WindowEvidence> archive_;
+  // Closed windows no longer in windows_, ascending; KeepsEvidence() only.
+  std::vector<WindowEvidence> archive_;
   // Windows that were sampled and are not archived, by first step.
   std::map<std::int64_t, StepRange> sampled_;
   StepArray last_firing_step_;
   StepArray first_seen_step_;
+  std::uint64_t run_units_ = 1;
+  LifeBook book_;  // without units unless KeepsEvidence()
+  // Firings of archived windows from baseline_first_step_ on; as wide as book_.
+  CountArray archived_firings_;
+  std::int64_t baseline_first_step_ = 0;
+  std::optional<RowRecord> rows_;  // of windows that are no longer retained
   std::int64_t resume_step_ = 0;
   // Windows with end <= this are closed.
   std::int64_t closed_before_ = 0;

@@ -24,7 +24,7 @@ class Partition {
       if (unit == 0 || group_of_[At(unit)] == 1) leaders_.push_back(unit);
       group_of_[At(unit)] = leaders_.size() - 1;
     }
-    last_incomplete_.resize(leaders_.size());
+    incomplete_.resize(leaders_.size());
   }
 
   // Requires: no Refine() yet, so that the groups of a range are consecutive.
@@ -33,7 +33,7 @@ class Partition {
     const std::size_t last = group_of_[At(range.first + range.count - 1)];
     for (std::size_t group = group_of_[At(range.first)]; group <= last;
          ++group) {
-      last_incomplete_[group] = window;
+      incomplete_[group].push_back(window);
     }
   }
 
@@ -56,7 +56,7 @@ class Partition {
           {group, observations[unit], clusters[unit]}, leaders_.size());
       if (is_new) {
         leaders_.push_back(unit);
-        last_incomplete_.push_back(last_incomplete_[group]);
+        incomplete_.push_back(incomplete_[group]);
       }
       group_of_[i] = entry->second;
     }
@@ -68,7 +68,7 @@ class Partition {
       groups[group_of_[i]].units.push_back(static_cast<Index>(i));
     }
     for (std::size_t i = 0; i < groups.size(); ++i) {
-      groups[i].last_incomplete = last_incomplete_[i];
+      groups[i].incomplete = incomplete_[i];
     }
     return groups;
   }
@@ -78,7 +78,7 @@ class Partition {
 
   std::vector<std::size_t> group_of_;  // by unit
   std::vector<Index> leaders_;         // by group: its first unit
-  std::vector<std::optional<std::size_t>> last_incomplete_;  // by group
+  std::vector<std::vector<std::size_t>> incomplete_;  // by group, ascending
 };
 
 }  // namespace

@@ -10,14 +10,19 @@
 #include <span>
 #include <vector>
 
-#include "core/health.h"
+#include "core/evidence.h"
 
 namespace firekeeper::core {
 
 struct SilenceGroup {
   std::vector<Index> units;  // ascending, at least one
-  // The newest window in which these units' coverage was incomplete.
-  std::optional<std::size_t> last_incomplete;
+  // Windows in which these units' coverage was incomplete, ascending.
+  std::vector<std::size_t> incomplete;
+
+  [[nodiscard]] std::optional<std::size_t> last_incomplete() const {
+    if (incomplete.empty()) return std::nullopt;
+    return incomplete.back();
+  }
 };
 
 // Data shards received of those expected, 0 to 1; 1 where none is expected.

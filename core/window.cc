@@ -98,15 +98,19 @@ UnitCounts Window::Clusters() const {
   return UnitCounts::FromArray(clusters);
 }
 
+CountArray Window::FiringClusters() const {
+  CountArray clusters = merged_.firing_clusters;
+  for (const auto& [step, cluster] : step_clusters_) {
+    AddBits(cluster.fired, &clusters);
+  }
+  return clusters;
+}
+
 UnitSummary Window::Summary() const {
   UnitSummary summary = merged_;
   if (step_clusters_.empty()) return summary;
   summary.clusters = Clusters();
-  if (summary.columns.firings) {
-    for (const auto& [step, cluster] : step_clusters_) {
-      AddBits(cluster.fired, &summary.firing_clusters);
-    }
-  }
+  if (summary.columns.firings) summary.firing_clusters = FiringClusters();
   return summary;
 }
 

@@ -11,7 +11,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
-#include "core/health.h"
 #include "core/unit_summary.h"
 #include "core/window_plan.h"
 
@@ -60,6 +59,8 @@ class Window {
   [[nodiscard]] const UnitSummary& merged() const { return merged_; }
   // Clusters per unit, clusters that are steps included.
   [[nodiscard]] UnitCounts Clusters() const;
+  // Those with a firing. Requires: the columns have clusters and firings.
+  [[nodiscard]] CountArray FiringClusters() const;
   // Distinct data shards that contributed to units from `first_unit` on.
   [[nodiscard]] std::uint32_t ShardsReceived(Index first_unit) const;
   [[nodiscard]] std::size_t contribution_count() const { return seen_.size(); }

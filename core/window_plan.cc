@@ -1,7 +1,9 @@
 #include "core/window_plan.h"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
+#include <limits>
 
 namespace firekeeper::core {
 
@@ -18,6 +20,31 @@ StepRange WindowOf(std::int64_t step, std::int64_t longest) {
   // [longest, 2 longest) is both the last doubling and the first of the equal
   // windows, so those are aligned to multiples of their length.
   const std::int64_t first = step - step % longest;
+  return {.first = first, .end = first + longest};
+}
+
+std::uint32_t WindowNumber(std::int64_t step, std::int64_t longest) {
+  const std::int64_t first = WindowOf(step, longest).first;
+  if (first == 0) return 0;
+  // Window w >= 1 begins at 2^(w - 1) until the windows are of equal length.
+  const auto log2 = [](std::int64_t value) {
+    return std::int64_t{std::countr_zero(static_cast<std::uint64_t>(value))};
+  };
+  const std::int64_t number =
+      first < longest ? 1 + log2(first) : log2(longest) + first / longest;
+  constexpr std::int64_t kLast = std::numeric_limits<std::uint32_t>::max() - 1;
+  return static_cast<std::uint32_t>(std::min(number, kLast));
+}
+
+StepRange WindowNumbered(std::uint32_t number, std::int64_t longest) {
+  if (number == 0) return {.first = 0, .end = 1};
+  const auto doublings = static_cast<std::uint32_t>(
+      std::countr_zero(static_cast<std::uint64_t>(longest)));
+  if (number <= doublings) {
+    const std::int64_t first = std::int64_t{1} << (number - 1);
+    return {.first = first, .end = 2 * first};
+  }
+  const std::int64_t first = std::int64_t{number - doublings} * longest;
   return {.first = first, .end = first + longest};
 }
 

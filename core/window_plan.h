@@ -28,4 +28,12 @@ inline constexpr std::int64_t kDefaultWindowSteps = 128;
 [[nodiscard]] StepRange WindowOf(std::int64_t step,
                                  std::int64_t longest = kDefaultWindowSteps);
 
+// The window of `step` counted from step 0's, which is window 0: four bytes
+// where a step takes eight. Saturates at 2^32 - 2. The same requirements.
+[[nodiscard]] std::uint32_t WindowNumber(std::int64_t step,
+                                         std::int64_t longest);
+// The window of that number. Requires: longest as above.
+[[nodiscard]] StepRange WindowNumbered(std::uint32_t number,
+                                       std::int64_t longest);
+
 }  // namespace firekeeper::core

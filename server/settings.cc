@@ -259,6 +259,7 @@ std::vector<Setting> StateSettingRows(Options& o) {
   const std::string group = "Statistics";
   StateSettings& s = o.state;
   core::CertificateSettings& certificate = s.health.certificate;
+  core::StateThresholds& thresholds = s.health.thresholds;
   // The bounds of a probability, both exclusive in truth.
   constexpr double kLeast = std::numeric_limits<double>::min();
   const double below_one = std::nextafter(1.0, 0.0);
@@ -275,6 +276,17 @@ std::vector<Setting> StateSettingRows(Options& o) {
       {"horizon-windows", group,
        "a unit that fired within this many windows is ALIVE",
        &s.health.horizon_windows, 1, 1'024},
+      {"dying-ratio", group,
+       "DYING: the firing rate is surely below this share of what it was",
+       &thresholds.dying_ratio, kLeast, below_one},
+      {"rare-rate", group, "RARE: the firing rate is surely below this",
+       &thresholds.rare_rate, 0, 1},
+      {"dormant-score", group,
+       "DORMANT: mean |a| is at most this share of the layer's mean of it",
+       &thresholds.dormant_score, 0, 1},
+      {"saturated-share", group,
+       "SATURATED: the gate is surely closed on at least this share",
+       &thresholds.saturated_share, kLeast, 1},
       {"window-steps", group, "longest window; a power of two", &s.window_steps,
        1, 1 << 30},
       {"retained-windows", group, "closed windows that late data can reach",

@@ -26,11 +26,8 @@ v1::ServerLimits LimitsToProto(const Limits& limits,
                                   v1::DATA_TYPE_F16, v1::DATA_TYPE_BF16}) {
     proto.add_data_types(type);
   }
-  for (const v1::HealthState state :
-       {v1::HEALTH_STATE_UNOBSERVED, v1::HEALTH_STATE_UNKNOWN,
-        v1::HEALTH_STATE_SILENT, v1::HEALTH_STATE_DEAD, v1::HEALTH_STATE_ALIVE,
-        v1::HEALTH_STATE_NON_FINITE}) {
-    proto.add_states(state);
+  for (std::size_t state = 1; state < core::kHealthStateCount; ++state) {
+    proto.add_states(static_cast<v1::HealthState>(state));
   }
   proto.set_accepts_sketches(false);
   return proto;

@@ -277,7 +277,7 @@ absl::Status Queries::ListUnits(const std::string& tenant,
   if (!first.ok()) return first.status();
 
   UnitPage page =
-      place->layer->Units(place->run->UnitCount(), *states, *first, *limit + 1);
+      place->layer->Units(place->run->Facts(), *states, *first, *limit + 1);
   if (page.units.size() > *limit) {
     response->set_next_page_token(
         PageToken(query, absl::StrCat(page.units[*limit].unit)));
@@ -286,6 +286,10 @@ absl::Status Queries::ListUnits(const std::string& tenant,
   for (const UnitView& unit : page.units) ToProto(unit, response->add_units());
   ToProto(page.certificate_settings, page.certificate,
           response->mutable_certificate());
+  response->mutable_certificate()->set_horizon_first_step(
+      page.horizon_first_step);
+  response->mutable_certificate()->set_evaluated_through_step(
+      page.evaluated_through_step);
   response->set_total_size(page.total);
   return absl::OkStatus();
 }

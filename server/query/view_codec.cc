@@ -67,6 +67,41 @@ void ToProto(const core::RangeCoverage& view, v1::Coverage* coverage) {
   coverage->set_shards_expected(view.shards_expected);
 }
 
+void ToProto(const core::LayerLife& view, v1::LayerLife* life) {
+  life->set_deaths(view.deaths);
+  life->set_revivals(view.revivals);
+  life->set_born_silent_units(view.born_silent_units);
+  life->set_flapping_units(view.flapping_units);
+  life->set_dead_before_units(view.dead_before_units);
+  life->set_still_dead_units(view.still_dead_units);
+  if (view.half_life_steps.has_value()) {
+    life->set_half_life_steps(*view.half_life_steps);
+  }
+}
+
+// What a verdict adds to its state: core's enums have the wire's values.
+void AddDetails(const UnitView& view, v1::UnitVerdict* verdict) {
+  const core::UnitHealth& health = view.health;
+  if (health.last_death.has_value()) {
+    verdict->set_died_after_step(health.last_death->after);
+    verdict->set_died_by_step(health.last_death->by);
+  }
+  if (health.origin.has_value()) {
+    verdict->set_death_origin(static_cast<v1::DeathOrigin>(*health.origin));
+    verdict->set_permanence(view.permanent ? v1::PERMANENCE_PERMANENT
+                                           : v1::PERMANENCE_TENTATIVE);
+  }
+  if (health.saturation.has_value()) {
+    verdict->set_saturation(static_cast<v1::Saturation>(*health.saturation));
+  }
+  if (health.starvation.has_value()) {
+    verdict->set_starvation(static_cast<v1::Starvation>(*health.starvation));
+  }
+  if (health.dormancy_score.has_value()) {
+    verdict->set_dormancy_score(*health.dormancy_score);
+  }
+}
+
 }  // namespace
 
 google::protobuf::Timestamp ToTimestamp(absl::Time time) {
@@ -103,15 +138,22 @@ void ToProto(const LayerView& view, v1::LayerReport* report) {
   if (view.observable) report->set_health_signal(ToProto(view.health_signal));
   report->set_reason(view.reason);
   for (std::size_t state = 1; state < kHealthStateCount; ++state) {
-    if (view.units_by_state.at(state) == 0) continue;
+    if (view.units_that_hold.at(state) == 0) continue;
     v1::StateCount* count = report->add_units_by_state();
     count->set_state(ToProto(static_cast<core::HealthState>(state)));
     count->set_units(view.units_by_state.at(state));
+    count->set_holds(view.units_that_hold.at(state));
   }
   ToProto(view.certificate_settings, view.certificate,
           report->mutable_certificate());
+  report->mutable_certificate()->set_horizon_first_step(
+      view.horizon_first_step);
+  report->mutable_certificate()->set_evaluated_through_step(
+      view.evaluated_through_step);
   ToProto(view.coverage, report->mutable_coverage());
   report->set_evaluated_through_step(view.evaluated_through_step);
+  ToProto(view.life, report->mutable_life());
+  report->set_collapsed(view.collapsed);
   if (view.first_death_after_step.has_value()) {
     report->set_first_death_after_step(*view.first_death_after_step);
   }
@@ -167,6 +209,17 @@ void ToProto(const UnitView& view, v1::UnitVerdict* verdict) {
   verdict->set_observations(view.horizon_observations);
   verdict->set_firings(view.horizon_firings);
   verdict->set_non_finite(view.horizon_non_finite);
+  for (std::size_t i = 1; i < kHealthStateCount; ++i) {
+    const auto state = static_cast<core::HealthState>(i);
+    if (view.health.also.Has(state)) verdict->add_also(ToProto(state));
+  }
+  verdict->set_clusters(view.horizon_clusters);
+  verdict->set_p0(view.p0);
+  verdict->set_pc0(view.pc0);
+  ToProto(view.coverage, verdict->mutable_coverage());
+  verdict->set_deaths(view.health.deaths);
+  verdict->set_revivals(view.health.revivals);
+  AddDetails(view, verdict);
 }
 
 void ToProto(const core::CertificateSettings& settings,

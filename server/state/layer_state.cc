@@ -10,8 +10,6 @@
 namespace firekeeper::server {
 namespace {
 
-constexpr std::size_t kUnitRecordBytes = 2 * sizeof(std::int64_t);
-
 bool Disjoint(const LayerShare& a, const LayerShare& b) {
   return a.first_unit + a.unit_count <= b.first_unit ||
          b.first_unit + b.unit_count <= a.first_unit;
@@ -120,17 +118,27 @@ core::ExpectedShards LayerState::Expected(core::Signal signal) const {
   return expected;
 }
 
-core::SignalTrack LayerState::MakeTrack(TrackKey key) const {
+core::TrackSettings LayerState::SettingsFor(TrackKey key) const {
   const auto& [phase, signal] = key;
   const bool trains = phase == core::Phase::kTrain;
   const auto health_signals = HealthSignals(spec_.activation.kind);
-  core::SignalTrack track(
-      {.units = spec_.Width(signal),
-       .columns = ColumnsFor(signal),
-       .window_steps = trains ? settings_.window_steps : 1,
-       .retained_windows = settings_.retained_windows,
-       .keeps_evidence =
-           trains && std::ranges::count(health_signals, signal) > 0});
+  return {.units = spec_.Width(signal),
+          .columns = ColumnsFor(signal),
+          .window_steps = trains ? settings_.window_steps : 1,
+          .retained_windows = settings_.retained_windows,
+          .keeps_evidence =
+              trains && std::ranges::count(health_signals, signal) > 0,
+          .signal = signal,
+          .activation = spec_.activation,
+          .health = settings_.health,
+          .keeps_rows = trains && (signal == core::Signal::kWeight ||
+                                   signal == core::Signal::kWeightUpdate)};
+}
+
+core::SignalTrack LayerState::MakeTrack(TrackKey key) const {
+  const core::Signal signal = key.second;
+  core::SignalTrack track(SettingsFor(key));
+  track.SetRunUnits(run_units_);
   track.BeginAttempt(resume_step_);
   track.SetExpectedShards(Expected(signal));
   return track;
@@ -165,7 +173,10 @@ absl::StatusOr<core::MergeOutcome> LayerState::Merge(
   auto found = tracks_.find(track_key);
   const bool fresh = found == tracks_.end();
   std::size_t needed = core::Window::MemoryForContribution(width);
-  if (fresh) needed += kUnitRecordBytes * static_cast<std::size_t>(width);
+  if (fresh) {
+    needed += core::SignalTrack::RecordBytes(SettingsFor(track_key)) *
+              static_cast<std::size_t>(width);
+  }
   if (fresh || found->second.NeedsWindow(place.step)) {
     needed += core::Window::MemoryFor(width, ColumnsFor(place.signal));
   }
@@ -194,7 +205,8 @@ void LayerState::SettleMemory() {
   std::size_t held = 0;
   for (const auto& [key, track] : tracks_) {
     held += track.WindowBytes() +
-            kUnitRecordBytes * static_cast<std::size_t>(track.settings().units);
+            core::SignalTrack::RecordBytes(track.settings()) *
+                static_cast<std::size_t>(track.settings().units);
   }
   if (held > charged_bytes_) {
     // A few bytes a window, where more sources are expected than before. They
@@ -204,6 +216,12 @@ void LayerState::SettleMemory() {
   }
   memory_.Give(charged_bytes_ - held);
   charged_bytes_ = held;
+}
+
+void LayerState::SetRunUnits(std::uint64_t run_units) {
+  const absl::MutexLock lock(&mutex_);
+  run_units_ = run_units;
+  for (auto& [key, track] : tracks_) track.SetRunUnits(run_units);
 }
 
 void LayerState::BeginAttempt(std::uint32_t attempt, std::int64_t resume_step) {

@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "core/firing_rule.h"
 #include "core/health.h"
+#include "core/side_evidence.h"
 #include "core/signal_track.h"
 #include "core/window.h"
 #include "server/state/layer_spec.h"
@@ -82,12 +83,17 @@ class LayerState {
   absl::Status NoteSampled(std::uint32_t attempt,
                            const std::vector<std::int64_t>& steps);
 
+  // Units of the run: M of the lives that become final from now on.
+  void SetRunUnits(std::uint64_t run_units);
+
   // `run_units`: M before rounding, the units of all layers of the run.
   [[nodiscard]] LayerView View(std::uint64_t run_units);
+  // Every unit is dead, and no residual connection passes the layer.
+  [[nodiscard]] bool IsCollapsed(std::uint64_t run_units);
   // Verdicts of the units in one of `states` (empty: any), ascending, from unit
   // `first` on, at most `limit`; `total` counts all of them, wherever they are.
   // Empty where View() is not observable.
-  [[nodiscard]] UnitPage Units(std::uint64_t run_units,
+  [[nodiscard]] UnitPage Units(const RunFacts& run,
                                const std::vector<core::HealthState>& states,
                                std::uint64_t first, std::size_t limit);
   // Retained windows of a signal, oldest first; empty where not streamed.
@@ -98,6 +104,7 @@ class LayerState {
   using TrackKey = std::pair<core::Phase, core::Signal>;
   struct Verdicts;
 
+  core::TrackSettings SettingsFor(TrackKey key) const;
   core::SignalTrack MakeTrack(TrackKey key) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   core::ExpectedShards Expected(core::Signal signal) const
@@ -108,6 +115,13 @@ class LayerState {
   // Takes or gives back what the tracks hold more or less than is charged.
   void SettleMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<core::Signal> HealthSignal() const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  const core::SignalTrack* FindTrack(TrackKey key) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  core::SideTracks SidesOf(core::Signal health_signal) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Raised by every change of what verdicts rest on.
+  std::uint64_t EvidenceVersion(core::Signal health_signal) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What units are, now; null where no signal tells.
   std::shared_ptr<const Verdicts> Evaluate(std::uint64_t run_units)
@@ -121,11 +135,15 @@ class LayerState {
   std::map<TrackKey, core::SignalTrack> tracks_ ABSL_GUARDED_BY(mutex_);
   std::uint32_t attempt_ ABSL_GUARDED_BY(mutex_) = 0;
   std::int64_t resume_step_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t run_units_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<std::uint32_t, LayerShare> shares_ ABSL_GUARDED_BY(mutex_);
   // Taken from the budget for windows and unit records.
   std::size_t charged_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Of the last Evaluate(), reused while nothing changed.
   std::shared_ptr<const Verdicts> verdicts_ ABSL_GUARDED_BY(mutex_);
+  // The most deaths and revivals that any verdicts counted.
+  std::uint64_t deaths_total_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t revivals_total_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace firekeeper::server

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/silence_groups.h"
 #include "server/state/layer_state.h"
 #include "server/state/signal_view.h"
 
@@ -14,6 +15,26 @@ namespace {
 // The step of a record that says "never" by an extreme value.
 std::int64_t StepOr(std::int64_t step, std::int64_t never) {
   return step == core::kNeverSeen ? never : step;
+}
+
+bool AllDead(const std::vector<core::UnitHealth>& units) {
+  return !units.empty() &&
+         std::ranges::all_of(units, [](const core::UnitHealth& unit) {
+           return unit.state == core::HealthState::kDead ||
+                  unit.state == core::HealthState::kBornDead;
+         });
+}
+
+// Leaves what views show: verdicts are kept while nothing changes.
+void DropArrays(core::LayerEvidence* evidence) {
+  evidence->windows = {};
+  evidence->horizon_closed_high.resize(0);
+  evidence->recent_firings.resize(0);
+  evidence->baseline_firings.resize(0);
+  evidence->lives = nullptr;
+  evidence->traces.clear();
+  evidence->open_trace.clear();
+  evidence->sides = core::SideEvidence();
 }
 
 std::string ReasonFor(const core::UnitHealth& health) {
@@ -31,8 +52,10 @@ struct LayerState::Verdicts {
   core::Signal signal{};
   std::uint64_t version = 0;
   std::uint64_t run_units = 0;
-  core::LayerEvidence evidence;
+  core::LayerEvidence evidence;  // as DropArrays() leaves it
+  std::optional<core::WindowEvidence> newest;
   core::LayerHealth health;
+  bool collapsed = false;
 };
 
 std::optional<core::Signal> LayerState::HealthSignal() const {
@@ -45,6 +68,37 @@ std::optional<core::Signal> LayerState::HealthSignal() const {
   return std::nullopt;
 }
 
+const core::SignalTrack* LayerState::FindTrack(TrackKey key) const {
+  const auto found = tracks_.find(key);
+  return found == tracks_.end() ? nullptr : &found->second;
+}
+
+core::SideTracks LayerState::SidesOf(core::Signal health_signal) const {
+  using core::Phase;
+  using core::Signal;
+  return {
+      .activation = FindTrack({Phase::kTrain, Signal::kActivation}),
+      .output_gradient = FindTrack({Phase::kTrain, Signal::kOutputGradient}),
+      .weight = FindTrack({Phase::kTrain, Signal::kWeight}),
+      .weight_gradient = FindTrack({Phase::kTrain, Signal::kWeightGradient}),
+      .weight_update = FindTrack({Phase::kTrain, Signal::kWeightUpdate}),
+      .birth = FindTrack({Phase::kBirth, health_signal}),
+      .probe = FindTrack({Phase::kProbe, health_signal})};
+}
+
+std::uint64_t LayerState::EvidenceVersion(core::Signal health_signal) const {
+  const core::SideTracks sides = SidesOf(health_signal);
+  std::uint64_t version = 0;
+  for (const core::SignalTrack* track :
+       {FindTrack({core::Phase::kTrain, health_signal}), sides.activation,
+        sides.output_gradient, sides.weight, sides.weight_gradient,
+        sides.weight_update, sides.birth, sides.probe}) {
+    // A track that is there and never changed counts too.
+    if (track != nullptr) version += track->version() + 1;
+  }
+  return version;
+}
+
 std::shared_ptr<const LayerState::Verdicts> LayerState::Evaluate(
     std::uint64_t run_units) {
   const std::uint64_t units = core::RoundUpToPowerOfTwo(run_units);
@@ -54,28 +108,43 @@ std::shared_ptr<const LayerState::Verdicts> LayerState::Evaluate(
     const absl::MutexLock lock(&mutex_);
     const std::optional<core::Signal> signal = HealthSignal();
     if (!signal) return nullptr;
-    const core::SignalTrack& track = tracks_.at({core::Phase::kTrain, *signal});
+    verdicts->signal = *signal;
+    verdicts->version = EvidenceVersion(*signal);
+    verdicts->run_units = units;
     if (verdicts_ && verdicts_->signal == *signal &&
-        verdicts_->version == track.version() &&
+        verdicts_->version == verdicts->version &&
         verdicts_->run_units == units) {
       return verdicts_;
     }
-    verdicts->signal = *signal;
-    verdicts->version = track.version();
-    verdicts->run_units = units;
-    verdicts->evidence = track.Evidence(&windows);
+    verdicts->evidence =
+        tracks_.at({core::Phase::kTrain, *signal}).Evidence(&windows);
+    // A client that declares no inputs at all still counts its layers.
+    verdicts->evidence.reads_network_input =
+        spec_.inputs.empty() && spec_.order == 0;
+    verdicts->evidence.sides = core::GatherSides(
+        SidesOf(*signal), verdicts->evidence, settings_.health);
   }
   // Without the lock: ingest must not wait for the verdicts of a million units.
   verdicts->health =
       core::EvaluateHealth(verdicts->evidence, units, settings_.health);
-  verdicts->evidence.windows = {};
+  verdicts->collapsed = !spec_.residual && AllDead(verdicts->health.units);
+  if (!windows.empty()) verdicts->newest = std::move(windows.back());
+  DropArrays(&verdicts->evidence);
 
   const absl::MutexLock lock(&mutex_);
+  const core::LayerLife& life = verdicts->health.life;
+  deaths_total_ = std::max(deaths_total_, life.deaths);
+  revivals_total_ = std::max(revivals_total_, life.revivals);
   if (!verdicts_ || verdicts_->signal != verdicts->signal ||
       verdicts_->version <= verdicts->version) {
     verdicts_ = verdicts;
   }
   return verdicts;
+}
+
+bool LayerState::IsCollapsed(std::uint64_t run_units) {
+  const auto verdicts = Evaluate(run_units);
+  return verdicts && verdicts->collapsed;
 }
 
 LayerView LayerState::View(std::uint64_t run_units) {
@@ -102,10 +171,24 @@ LayerView LayerState::View(std::uint64_t run_units) {
   view.health_signal = verdicts->signal;
   view.certificate = verdicts->health.certificate;
   view.coverage = verdicts->health.coverage;
+  view.horizon_first_step = verdicts->health.horizon_first_step;
   view.evaluated_through_step = verdicts->health.evaluated_through_step;
+  view.life = verdicts->health.life;
+  view.collapsed = verdicts->collapsed;
+  {
+    const absl::MutexLock lock(&mutex_);
+    view.deaths_total = deaths_total_;
+    view.revivals_total = revivals_total_;
+  }
   const std::vector<core::UnitHealth>& units = verdicts->health.units;
   for (std::size_t unit = 0; unit < units.size(); ++unit) {
     ++view.units_by_state.at(static_cast<std::size_t>(units[unit].state));
+    ++view.units_that_hold.at(static_cast<std::size_t>(units[unit].state));
+    for (std::size_t state = 1; state < kHealthStateCount; ++state) {
+      if (units[unit].also.Has(static_cast<core::HealthState>(state))) {
+        ++view.units_that_hold.at(state);
+      }
+    }
     const auto& certified = units[unit].certified_step;
     if (!certified ||
         (view.first_death_by_step && *view.first_death_by_step <= *certified)) {
@@ -118,14 +201,16 @@ LayerView LayerState::View(std::uint64_t run_units) {
   return view;
 }
 
-UnitPage LayerState::Units(std::uint64_t run_units,
+UnitPage LayerState::Units(const RunFacts& run,
                            const std::vector<core::HealthState>& states,
                            std::uint64_t first, std::size_t limit) {
   UnitPage page;
   page.certificate_settings = settings_.health.certificate;
-  const auto verdicts = Evaluate(run_units);
+  const auto verdicts = Evaluate(run.units);
   if (!verdicts) return page;
   page.certificate = verdicts->health.certificate;
+  page.horizon_first_step = verdicts->health.horizon_first_step;
+  page.evaluated_through_step = verdicts->health.evaluated_through_step;
   const core::LayerEvidence& evidence = verdicts->evidence;
   for (core::Index unit = 0; unit < evidence.unit_count; ++unit) {
     const auto index = static_cast<std::size_t>(unit);
@@ -133,15 +218,24 @@ UnitPage LayerState::Units(std::uint64_t run_units,
     if (!states.empty() && !std::ranges::count(states, health.state)) continue;
     ++page.total;
     if (index < first || page.units.size() >= limit) continue;
-    page.units.push_back(
-        {.unit = index,
-         .health = health,
-         .reason = ReasonFor(health),
-         .last_firing_step = evidence.last_firing_step[unit],
-         .first_seen_step = StepOr(evidence.first_seen_step[unit], -1),
-         .horizon_observations = evidence.horizon_observations[unit],
-         .horizon_firings = evidence.horizon_firings[unit],
-         .horizon_non_finite = evidence.horizon_non_finite[unit]});
+    const core::CertificateSettings certificate =
+        core::Divided(settings_.health.certificate, health.level);
+    UnitView& view = page.units.emplace_back();
+    view.unit = index;
+    view.health = health;
+    view.reason = ReasonFor(health);
+    view.last_firing_step = evidence.last_firing_step[unit];
+    view.first_seen_step = StepOr(evidence.first_seen_step[unit], -1);
+    view.horizon_observations = evidence.horizon_observations[unit];
+    view.horizon_clusters = evidence.horizon_clusters[unit];
+    view.horizon_firings = evidence.horizon_firings[unit];
+    view.horizon_non_finite = evidence.horizon_non_finite[unit];
+    if (verdicts->newest) {
+      view.coverage = core::CoverageOf(*verdicts->newest, unit);
+    }
+    view.p0 = certificate.p0;
+    view.pc0 = certificate.pc0;
+    view.permanent = health.permanent || run.collapsed;
   }
   return page;
 }

@@ -200,6 +200,9 @@ LayerList Run::DeclareLayers(const OpenRequest& request,
     layers.push_back(layer);
   }
   facts_.layer_count = layers_.size();
+  for (const auto& [name, layer] : layers_) {
+    layer->SetRunUnits(facts_.unit_count);
+  }
   return layers;
 }
 

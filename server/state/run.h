@@ -89,8 +89,10 @@ class Run {
   [[nodiscard]] RunView View(absl::Time now) const;
   // Layers in forward order (order, then name).
   [[nodiscard]] LayerList Layers() const;
-  // Sum of unit_count over the layers: what LayerState::View() asks for.
+  // Sum of unit_count over the layers: for LayerState::View().
   [[nodiscard]] std::uint64_t UnitCount() const;
+  // For LayerState::Units(); judges every layer whose evidence changed.
+  [[nodiscard]] RunFacts Facts() const;
 
   [[nodiscard]] const std::string& tenant() const { return tenant_; }
   [[nodiscard]] const std::string& run_id() const { return run_id_; }
@@ -99,7 +101,7 @@ class Run {
   struct Source;
   struct Attempt;
 
-  // Streams that an Open supersedes: called once the lock is released.
+  // Of streams that an Open supersedes: called once the lock is released.
   using Fenced = std::vector<FenceFunction>;
   // The attempt of the token; null where the token is new and may begin one.
   absl::StatusOr<Attempt*> FindAttempt(const OpenRequest& request)
@@ -120,8 +122,7 @@ class Run {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Heard(Source* source, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Windows that end at or before this step are to be closed now, by the rules
-  // of DESIGN.md 5 that need no clock of the window.
+  // Windows that end by this step are to be closed now (DESIGN.md 5).
   [[nodiscard]] std::int64_t CloseBeforeStep(absl::Time now) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseDueWindows(absl::Time now, bool by_age);

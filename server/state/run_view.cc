@@ -74,6 +74,15 @@ LayerList Run::Layers() const {
   return layers;
 }
 
+RunFacts Run::Facts() const {
+  RunFacts facts{.units = UnitCount()};
+  facts.collapsed =
+      std::ranges::any_of(Layers(), [units = facts.units](const auto& layer) {
+        return layer->IsCollapsed(units);
+      });
+  return facts;
+}
+
 std::uint64_t Run::UnitCount() const {
   const absl::MutexLock lock(&mutex_);
   return facts_.unit_count;

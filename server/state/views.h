@@ -80,17 +80,27 @@ struct SignalView {
   core::RangeCoverage coverage;  // of the worst unit range
 };
 
-inline constexpr std::size_t kHealthStateCount = 7;  // indexed by HealthState
+using core::kHealthStateCount;
 
 struct LayerView {
   LayerSpec spec;
   bool observable = false;
   core::Signal health_signal{};
   std::string reason;  // why not observable
+  // Indexed by HealthState: units whose first state it is, and units of which
+  // it holds.
   std::array<std::uint64_t, kHealthStateCount> units_by_state{};
+  std::array<std::uint64_t, kHealthStateCount> units_that_hold{};
+  core::LayerLife life;
+  // The most that `life` ever said: late data and a resumed attempt can take a
+  // death back, a counter of /metrics must not.
+  std::uint64_t deaths_total = 0;
+  std::uint64_t revivals_total = 0;
+  bool collapsed = false;
   core::CertificateSettings certificate_settings;
   core::CertificateTotals certificate;
   core::RangeCoverage coverage;
+  std::int64_t horizon_first_step = -1;
   std::int64_t evaluated_through_step = -1;
   // The earliest certified death: in (after, by].
   std::optional<std::int64_t> first_death_after_step;
@@ -105,8 +115,22 @@ struct UnitView {
   std::int64_t last_firing_step = -1;  // core::kNeverFired
   std::int64_t first_seen_step = -1;   // -1: never
   std::uint64_t horizon_observations = 0;
+  std::uint64_t horizon_clusters = 0;
   std::uint64_t horizon_firings = 0;
   std::uint64_t horizon_non_finite = 0;
+  core::RangeCoverage coverage;  // of its range, in the newest closed window
+  // What DEAD rules out for this unit.
+  double p0 = 0.0;
+  double pc0 = 0.0;
+  bool permanent = false;
+};
+
+// What is true of a run and no single layer can tell.
+struct RunFacts {
+  std::uint64_t units = 0;  // M before rounding
+  // Every unit of some layer that no residual connection passes is dead: all
+  // weight gradients are exactly zero.
+  bool collapsed = false;
 };
 
 struct UnitPage {
@@ -114,6 +138,8 @@ struct UnitPage {
   std::uint64_t total = 0;  // that match, on all pages
   core::CertificateSettings certificate_settings;
   core::CertificateTotals certificate;
+  std::int64_t horizon_first_step = -1;
+  std::int64_t evaluated_through_step = -1;
 };
 
 }  // namespace firekeeper::server

@@ -25,8 +25,9 @@ double BadRatio(const LayerView& layer) {
   const auto count = [&](core::HealthState state) {
     return layer.units_by_state.at(static_cast<std::size_t>(state));
   };
-  const auto bad = static_cast<double>(count(core::HealthState::kDead) +
-                                       count(core::HealthState::kSilent));
+  const auto bad = static_cast<double>(
+      count(core::HealthState::kDead) + count(core::HealthState::kBornDead) +
+      count(core::HealthState::kDeadOnSet) + count(core::HealthState::kSilent));
   return bad /
          static_cast<double>(std::max<core::Index>(layer.spec.unit_count, 1));
 }

@@ -72,7 +72,7 @@ constexpr std::array<Outcome, 6> kOutcomes{
      {"rejected", &RunCounters::rejected},
      {"gap", &RunCounters::gap}}};
 
-constexpr std::array<Row<LayerView>, 4> kLayerRows{{
+constexpr std::array<Row<LayerView>, 6> kLayerRows{{
     {"firekeeper_layer_units", "Units of the layer.", MetricType::Gauge,
      [](const LayerView& layer) {
        return static_cast<double>(layer.spec.unit_count);
@@ -89,6 +89,12 @@ constexpr std::array<Row<LayerView>, 4> kLayerRows{{
      [](const LayerView& layer) {
        return ToDouble(layer.coverage.shards_expected);
      }},
+    {"firekeeper_layer_deaths_total", "Deaths of the layer's units.",
+     MetricType::Counter,
+     [](const LayerView& layer) { return ToDouble(layer.deaths_total); }},
+    {"firekeeper_layer_revivals_total",
+     "Firings of units of the layer that were dead.", MetricType::Counter,
+     [](const LayerView& layer) { return ToDouble(layer.revivals_total); }},
     {"firekeeper_layer_evaluated_step",
      "Last step that the states of the units rest on; -1 before the first.",
      MetricType::Gauge,
@@ -184,9 +190,10 @@ RunFamilies::RunFamilies()
                         "Snapshots by what became of them.",
                         MetricType::Counter)),
       layer_(FamiliesOf(kLayerRows)),
-      states_(Family("firekeeper_layer_units_by_state",
-                     "Units of the layer in each health state.",
-                     MetricType::Gauge)),
+      states_(Family(
+          "firekeeper_layer_units_by_state",
+          "Units of the layer by the first of the health states that hold.",
+          MetricType::Gauge)),
       signal_(FamiliesOf(kSignalRows)) {}
 
 std::size_t RunFamilies::SeriesOfRun(const RunView& run) {

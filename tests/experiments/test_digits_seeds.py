@@ -40,7 +40,7 @@ def hidden_layers(server: processes.Server, run: str) -> list[dict[str, object]]
 
 
 def dead_units(server: processes.Server, run: str, layer: str) -> list[dict[str, object]]:
-    units = shown(server, "units", run, layer, "--state=dead")["units"]
+    units = shown(server, "units", run, layer, "--state=dead,born_dead")["units"]
     assert isinstance(units, list)
     return units
 

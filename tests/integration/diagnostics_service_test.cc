@@ -122,7 +122,7 @@ TEST_F(DiagnosticsServiceTest, UnitsAreFilteredByState) {
   v1::ListUnitsRequest request;
   request.set_run_id("digits");
   request.set_layer(kLayerName);
-  // A state that this server does not compute.
+  // A state that none of them is in.
   request.add_states(v1::HEALTH_STATE_DYING);
 
   v1::ListUnitsResponse response;

@@ -21,6 +21,8 @@ std::string OtherStates(const v1::LayerReport& report) {
       case v1::HEALTH_STATE_ALIVE:
         break;
       default:
+        // Units whose first state it is: what only holds besides is in --json.
+        if (count.units() == 0) break;
         absl::StrAppend(&others, others.empty() ? "" : ", ",
                         FormatCount(count.units()), " ",
                         EnumName(*v1::HealthState_descriptor(), count.state()));
@@ -38,6 +40,12 @@ std::string FirstDeath(const v1::LayerReport& report) {
   }
   return absl::StrCat("(", FormatStep(report.first_death_after_step()), ", ",
                       by, "]");
+}
+
+// How often units died, and how often they came back.
+std::string DeathsAndRevivals(const v1::LayerLife& life) {
+  return absl::StrCat(FormatCount(life.deaths()), "/",
+                      FormatCount(life.revivals()));
 }
 
 std::string CoverageOf(const v1::Coverage& coverage) {
@@ -69,6 +77,7 @@ Table MakeLayerTable() {
                 {"", Align::kRight},
                 {"SILENT", Align::kRight},
                 {"ALIVE", Align::kRight},
+                {"DIED/BACK", Align::kRight},
                 {"FIRST DEATH"},
                 {"THROUGH STEP", Align::kRight},
                 {"SHARDS", Align::kRight},
@@ -90,7 +99,8 @@ void AddLayerRow(const v1::LayerReport& report, Table* table) {
        observable ? FormatShare(share) : "",
        observable ? FormatCount(UnitsIn(report, v1::HEALTH_STATE_SILENT)) : "?",
        observable ? FormatCount(UnitsIn(report, v1::HEALTH_STATE_ALIVE)) : "?",
-       FirstDeath(report), FormatStep(report.evaluated_through_step()),
+       observable ? DeathsAndRevivals(report.life()) : "?", FirstDeath(report),
+       FormatStep(report.evaluated_through_step()),
        CoverageOf(report.coverage()),
        observable ? OtherStates(report)
                   : absl::StrCat("not observable: ", report.reason())});

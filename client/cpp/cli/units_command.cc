@@ -8,6 +8,7 @@
 #include "client/cpp/cli/commands.h"
 #include "client/cpp/cli/format.h"
 #include "client/cpp/cli/table.h"
+#include "client/cpp/cli/unit_details.h"
 
 namespace firekeeper::client::cli {
 
@@ -18,12 +19,6 @@ struct UnitsArguments {
   std::string layer;
   std::vector<std::string> states;
 };
-
-bool IsDead(v1::HealthState state) {
-  return state == v1::HEALTH_STATE_DEAD ||
-         state == v1::HEALTH_STATE_BORN_DEAD ||
-         state == v1::HEALTH_STATE_DEAD_ON_SET;
-}
 
 // Since when: for a dead unit the steps between which it died, for others the
 // last firing.
@@ -39,6 +34,7 @@ std::string SinceOf(const v1::UnitVerdict& verdict) {
 void PrintUnits(const Shell& shell, const v1::ListUnitsResponse& units) {
   Table table({{"UNIT", Align::kRight},
                {"STATE"},
+               {"ALSO"},
                {"SINCE"},
                {"CERTAINTY"},
                {"SILENT OBS", Align::kRight},
@@ -47,13 +43,14 @@ void PrintUnits(const Shell& shell, const v1::ListUnitsResponse& units) {
                {"NON-FINITE", Align::kRight},
                {"WHY"}});
   for (const v1::UnitVerdict& verdict : units.units()) {
-    table.AddRow(
-        {absl::StrCat(verdict.unit()),
-         EnumName(*v1::HealthState_descriptor(), verdict.state()),
-         SinceOf(verdict), FormatCertainty(verdict, units.certificate()),
-         FormatCount(verdict.silent_observations()),
-         FormatCount(verdict.firings()), FormatCount(verdict.observations()),
-         FormatCount(verdict.non_finite()), verdict.reason()});
+    table.AddRow({absl::StrCat(verdict.unit()),
+                  EnumName(*v1::HealthState_descriptor(), verdict.state()),
+                  FormatAlso(verdict), SinceOf(verdict),
+                  FormatCertainty(verdict, units.certificate()),
+                  FormatCount(verdict.silent_observations()),
+                  FormatCount(verdict.firings()),
+                  FormatCount(verdict.observations()),
+                  FormatCount(verdict.non_finite()), FormatDetails(verdict)});
   }
   table.Print(shell.out);
   const v1::Certificate& certificate = units.certificate();
@@ -100,8 +97,9 @@ void AddUnitsCommand(CLI::App& app, Shell& shell) {
   command->add_option("LAYER", arguments->layer, "Layer")->required();
   command
       ->add_option("--state", arguments->states,
-                   "Only units in this state (dead, silent, alive, …); may be "
-                   "repeated or separated by commas")
+                   "Only units whose first state this is (dead, born_dead, "
+                   "silent, dying, rare, alive, …); may be repeated or "
+                   "separated by commas")
       ->delimiter(',')
       ->allow_extra_args(false);
   command->callback([&shell, arguments] {

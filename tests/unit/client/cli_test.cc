@@ -189,6 +189,50 @@ TEST_F(CliTest, ListsTheUnitsInAState) {
   EXPECT_THAT(out_.str(), HasSubstr("\n7 units."));
 }
 
+TEST_F(CliTest, AUnitShowsWhatElseHoldsAndWhy) {
+  v1::UnitVerdict& dead = service_.units.emplace_back();
+  dead.set_state(v1::HEALTH_STATE_BORN_DEAD);
+  dead.add_also(v1::HEALTH_STATE_DEAD);
+  dead.add_also(v1::HEALTH_STATE_DORMANT);
+  dead.set_permanence(v1::PERMANENCE_PERMANENT);
+  dead.set_deaths(2);
+  dead.set_revivals(1);
+  v1::UnitVerdict& starved = service_.units.emplace_back();
+  starved.set_state(v1::HEALTH_STATE_GRADIENT_STARVED);
+  starved.add_also(v1::HEALTH_STATE_ALIVE);
+  starved.set_starvation(v1::STARVATION_BLOCKED);
+  Start();
+
+  EXPECT_EQ(Run({"units", "run", "fc", "--state", "born-dead"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("dead,dormant"));
+  EXPECT_THAT(out_.str(), HasSubstr("permanent; died 2x, revived 1x"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("starved")));
+
+  EXPECT_EQ(Run({"units", "run", "fc", "--state", "gradient_starved"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("gradient blocked"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("alive")));
+}
+
+TEST_F(CliTest, LayersShowDeathsRevivalsAndStatesWithoutAColumn) {
+  AddLayer("fc1", 12, 80);
+  v1::LayerReport& report = service_.layers["run"].back();
+  report.mutable_life()->set_deaths(15);
+  report.mutable_life()->set_revivals(3);
+  v1::StateCount& rare = *report.add_units_by_state();
+  rare.set_state(v1::HEALTH_STATE_RARE);
+  rare.set_units(8);
+  v1::StateCount& dormant = *report.add_units_by_state();
+  dormant.set_state(v1::HEALTH_STATE_DORMANT);
+  dormant.set_holds(12);
+  Start();
+
+  EXPECT_EQ(Run({"layers", "run"}), 0);
+
+  EXPECT_THAT(out_.str(), HasSubstr("15/3"));
+  EXPECT_THAT(out_.str(), HasSubstr("8 rare"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("dormant"))) << "first states only";
+}
+
 TEST_F(CliTest, WatchShowsTheTableOnceAndALineForALog) {
   AddRun("run");
   AddLayer("fc1", 12, 88);

@@ -28,6 +28,7 @@ class EvidenceBuilder {
         last_firing_(core::StepArray::Constant(units, core::kNeverFired)),
         first_seen_(core::StepArray::Zero(units)),
         firings_(static_cast<std::size_t>(units)),
+        linear_(static_cast<std::size_t>(units)),
         non_finite_(units) {}
 
   // Closes a window in which every unit has these counts.
@@ -72,9 +73,17 @@ class EvidenceBuilder {
   }
 
   // A firing; steps that no closed window holds belong to an open one.
-  EvidenceBuilder& Fire(core::Index unit, std::int64_t step) {
-    firings_[static_cast<std::size_t>(unit)].push_back(step);
+  EvidenceBuilder& Fire(core::Index unit, std::int64_t step,
+                        std::uint64_t count = 1) {
+    firings_[static_cast<std::size_t>(unit)].push_back({step, count});
     last_firing_[unit] = std::max(last_firing_[unit], step);
+    return *this;
+  }
+  // From this step on the unit is linear in every window: Trace::kLinearHigh or
+  // kLinearLow, 0 for neither.
+  EvidenceBuilder& Linear(core::Index unit, std::int64_t from,
+                          std::uint8_t bit) {
+    linear_[static_cast<std::size_t>(unit)].push_back({from, bit});
     return *this;
   }
   EvidenceBuilder& FirstSeen(core::Index unit, std::int64_t step) {
@@ -91,36 +100,31 @@ class EvidenceBuilder {
 
   // Borrows from the builder, which outlives the evidence.
   [[nodiscard]] core::LayerEvidence Build(
-      std::size_t horizon_windows = 8) const {
-    const std::size_t horizon = std::min(horizon_windows, windows_.size());
-    const std::size_t oldest = windows_.size() - horizon;
-    core::LayerEvidence evidence{
-        .unit_count = units_,
-        .windows = windows_,
-        .last_firing_step = last_firing_,
-        .first_seen_step = first_seen_,
-        .horizon_observations = core::UnitCounts(units_),
-        .horizon_firings = core::CountArray::Zero(units_),
-        .horizon_non_finite = non_finite_};
-    for (std::size_t i = oldest; i < windows_.size(); ++i) {
-      evidence.horizon_observations.AddAt(0, windows_[i].observations);
-    }
-    const auto from = static_cast<std::int64_t>(oldest) * kSteps;
-    for (std::size_t unit = 0; unit < firings_.size(); ++unit) {
-      evidence.horizon_firings[static_cast<core::Index>(unit)] =
-          static_cast<std::uint64_t>(std::ranges::count_if(
-              firings_[unit],
-              [from](std::int64_t step) { return step >= from; }));
-    }
-    return evidence;
-  }
+      std::size_t horizon_windows = 8) const;
 
  private:
+  struct Firing {
+    std::int64_t step;
+    std::uint64_t count;
+  };
+  struct LinearRun {
+    std::int64_t from;
+    std::uint8_t bit;
+  };
+  static constexpr std::size_t kOpen = 1'000'000;  // after every closed window
+
+  // Firings of every unit in the windows [first, end).
+  [[nodiscard]] core::CountArray FiringsIn(std::size_t first,
+                                           std::size_t end) const;
+  // Without the firings.
+  [[nodiscard]] core::WindowTrace TraceOf(std::size_t window) const;
+
   core::Index units_;
   std::vector<core::WindowEvidence> windows_;
   core::StepArray last_firing_;
   core::StepArray first_seen_;
-  std::vector<std::vector<std::int64_t>> firings_;  // by unit
+  std::vector<std::vector<Firing>> firings_;    // by unit
+  std::vector<std::vector<LinearRun>> linear_;  // by unit, ascending
   core::UnitCounts non_finite_;
 };
 

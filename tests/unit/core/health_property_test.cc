@@ -158,7 +158,7 @@ class ReferenceUnit {
       health_.silent_observations += window.observations[unit_];
       health_.silent_clusters += window.clusters[unit_];
       const auto& [alpha, p0, pc0] = kSettings.certificate;
-      const std::uint64_t units = RoundUpToPowerOfTwo(run_units);
+      const std::uint64_t units = TrackedUnits(run_units);
       if (!health_.certified_step.has_value() &&
           health_.silent_observations >=
               SilenceNeeded(p0, alpha, units, total_n) &&

@@ -16,20 +16,28 @@ using ::firekeeper::testing::EvidenceBuilder;
 using ::testing::ElementsAre;
 
 constexpr std::uint64_t kRunUnits = 4;
+constexpr std::uint64_t kTracked = 8;  // M: each is tested twice
 
 // Silence from step 0 on that is just enough, when it is all there is.
 std::uint64_t JustEnough(double rate) {
   const CertificateSettings settings;
   std::uint64_t n = 1;
-  while (SilenceNeeded(rate, settings.alpha, kRunUnits, n) > n) ++n;
+  while (SilenceNeeded(rate, settings.alpha, kTracked, n) > n) ++n;
   return n;
 }
 
 const std::uint64_t kObservations = JustEnough(CertificateSettings{}.p0);
 const std::uint64_t kClusters = JustEnough(CertificateSettings{}.pc0);
 
+// What fires is ALIVE here, however rarely.
+HealthSettings NothingIsRare() {
+  HealthSettings settings;
+  settings.thresholds.rare_rate = 0.0;
+  return settings;
+}
+
 LayerHealth Evaluate(const EvidenceBuilder& evidence,
-                     const HealthSettings& settings = {}) {
+                     const HealthSettings& settings = NothingIsRare()) {
   return EvaluateHealth(evidence.Build(settings.horizon_windows), kRunUnits,
                         settings);
 }
@@ -116,7 +124,7 @@ TEST(HealthTest, MoreUnitsInTheRunDemandMoreSilence) {
       EvaluateHealth(evidence.Build(), kRunUnits + 1, {});
 
   EXPECT_THAT(States(health), ElementsAre("silent"));
-  EXPECT_EQ(health.certificate.tracked_units, 8U);
+  EXPECT_EQ(health.certificate.tracked_units, 16U);
 }
 
 TEST(HealthTest, NothingSeenIsUnobserved) {
@@ -145,7 +153,10 @@ TEST(HealthTest, SilenceCountsFromTheWindowOfFirstSight) {
 
 TEST(HealthTest, FiringInTheOldestWindowOfTheHorizonIsAlive) {
   EvidenceBuilder evidence(2);
-  evidence.Windows(10, kObservations, kClusters).Fire(0, 20).Fire(1, 19);
+  evidence.Windows(10, kObservations, kClusters)
+      .Fire(0, 20)
+      .Fire(1, 3)
+      .Fire(1, 19);
 
   EXPECT_THAT(States(Evaluate(evidence)), ElementsAre("alive", "dead"));
 }
@@ -197,7 +208,7 @@ TEST(HealthTest, OnlyOpenWindowsAreSilentOrAlive) {
 TEST(HealthTest, HorizonOfNoWindowsLooksAtOpenOnesOnly) {
   EvidenceBuilder evidence(2);
   evidence.Windows(2, 10, 1).Fire(0, 19).Fire(1, 20);
-  HealthSettings settings;
+  HealthSettings settings = NothingIsRare();
   settings.horizon_windows = 0;
 
   EXPECT_THAT(States(Evaluate(evidence, settings)),
@@ -334,13 +345,13 @@ TEST(HealthTest, ReportsWhatTheCertificateAsksForNow) {
 
   const LayerHealth health = Evaluate(evidence);
 
-  EXPECT_EQ(health.certificate.tracked_units, kRunUnits);
+  EXPECT_EQ(health.certificate.tracked_units, kTracked);
   EXPECT_EQ(health.certificate.observations, 4096U);
   EXPECT_EQ(health.certificate.clusters, 512U);
   EXPECT_EQ(health.certificate.observations_needed,
-            SilenceNeeded(1e-3, 0.01, kRunUnits, 3000));
+            SilenceNeeded(1e-3, 0.01, kTracked, 3000));
   EXPECT_EQ(health.certificate.clusters_needed,
-            SilenceNeeded(1e-2, 0.01, kRunUnits, 300));
+            SilenceNeeded(1e-2, 0.01, kTracked, 300));
   EXPECT_EQ(health.evaluated_through_step, 29);
 }
 

@@ -70,5 +70,19 @@ TEST(WindowPlanTest, StepBelowTheLargestEndsAtIt) {
   EXPECT_EQ(WindowOf(kMaxStep - 1), (StepRange{kMaxStep - 128, kMaxStep}));
 }
 
+TEST(WindowPlanTest, NumbersCountTheWindowsAndLeadBack) {
+  for (const std::int64_t longest : {1, 2, 4, 128}) {
+    SCOPED_TRACE(longest);
+    std::int64_t step = 0;
+    for (std::uint32_t number = 0; number < 300; ++number) {
+      const StepRange window = WindowOf(step, longest);
+      EXPECT_EQ(WindowNumber(step, longest), number);
+      EXPECT_EQ(WindowNumber(window.end - 1, longest), number);
+      EXPECT_EQ(WindowNumbered(number, longest), window);
+      step = window.end;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace firekeeper::core

@@ -127,9 +127,14 @@ TEST_F(CollectorTest, ARunShowsItsFacts) {
   EXPECT_THAT(Values(families, "firekeeper_run_snapshots_total", "outcome"),
               UnorderedElementsAre("accepted", "duplicate", "conflicting",
                                    "copy", "rejected", "gap"));
-  EXPECT_THAT(Values(families, "firekeeper_layer_units_by_state", "state"),
-              UnorderedElementsAre("unobserved", "unknown", "silent", "dead",
-                                   "alive", "non_finite"));
+  EXPECT_THAT(
+      Values(families, "firekeeper_layer_units_by_state", "state"),
+      UnorderedElementsAre("unobserved", "unknown", "silent", "dead", "alive",
+                           "non_finite", "dead_on_set", "born_dead", "dying",
+                           "rare", "dormant", "saturated", "linearised",
+                           "constant", "gradient_starved"));
+  EXPECT_EQ(Gauge(families, "firekeeper_layer_deaths_total"), 0.0);
+  EXPECT_EQ(Gauge(families, "firekeeper_layer_revivals_total"), 0.0);
   EXPECT_THAT(
       Values(families, "firekeeper_layer_signal_mean_absolute", "signal"),
       UnorderedElementsAre("activation"));

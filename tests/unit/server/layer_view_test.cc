@@ -66,7 +66,7 @@ class LayerViewTest : public ::testing::Test {
   }
 
   UnitView UnitAt(std::uint64_t unit) {
-    return layer_.Units(2, {}, unit, 1).units.at(0);
+    return layer_.Units({.units = 2}, {}, unit, 1).units.at(0);
   }
   core::HealthState StateOf(std::uint64_t unit) {
     return UnitAt(unit).health.state;
@@ -94,7 +94,7 @@ TEST_F(OneRankTest, NothingIsSaidBeforeAnythingCame) {
 
   EXPECT_FALSE(view.observable);
   EXPECT_THAT(view.reason, HasSubstr("nothing was streamed"));
-  EXPECT_EQ(layer_.Units(2, {}, 0, 10).total, 0U);
+  EXPECT_EQ(layer_.Units({.units = 2}, {}, 0, 10).total, 0U);
 }
 
 TEST_F(OneRankTest, GradientsDoNotTellWhetherAUnitFires) {
@@ -159,7 +159,7 @@ TEST_F(OneRankTest, OneFiringRevivesAUnit) {
 
   Send(0, 32, {1, 1});
 
-  EXPECT_EQ(StateOf(1), kAlive) << "without waiting for the window to close";
+  EXPECT_EQ(StateOf(1), kRare) << "without waiting for the window to close";
   EXPECT_EQ(UnitAt(1).last_firing_step, 32);
 }
 
@@ -171,7 +171,7 @@ TEST_F(OneRankTest, LateDataRevivesAUnit) {
 
   Send(0, 28, {1, 1});
 
-  EXPECT_EQ(StateOf(1), kAlive);
+  EXPECT_EQ(StateOf(1), kRare);
   EXPECT_EQ(layer_.View(2).signals.at(0).revision, 1U);
 }
 
@@ -241,9 +241,9 @@ TEST_F(OneRankTest, AnotherNumberOfRanksKeepsTheEvidenceOfBefore) {
 
 TEST_F(OneRankTest, VerdictsAreComputedAnewForAnotherNumberOfUnits) {
   Train(0, 4, {1, 0});
-  EXPECT_EQ(layer_.View(2).certificate.tracked_units, 2U);
+  EXPECT_EQ(layer_.View(2).certificate.tracked_units, 4U);
 
-  EXPECT_EQ(layer_.View(5).certificate.tracked_units, 8U);
+  EXPECT_EQ(layer_.View(5).certificate.tracked_units, 16U);
 }
 
 TEST_F(OneRankTest, ShowsTheNewestClosedWindowOfASignal) {
@@ -309,7 +309,7 @@ class UnitPageTest : public ::testing::Test {
 
   std::vector<std::uint64_t> Page(const std::vector<core::HealthState>& states,
                                   std::uint64_t first, std::size_t limit) {
-    const UnitPage page = layer_.Units(10, states, first, limit);
+    const UnitPage page = layer_.Units({.units = 10}, states, first, limit);
     total_ = page.total;
     std::vector<std::uint64_t> units;
     for (const UnitView& unit : page.units) units.push_back(unit.unit);

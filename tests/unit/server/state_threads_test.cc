@@ -74,7 +74,8 @@ void Query(Registry& registry) {
     (void)run->View(registry.Now());
     for (const auto& layer : run->Layers()) {
       const LayerView view = layer->View(run->UnitCount());
-      (void)layer->Units(run->UnitCount(), {core::HealthState::kDead}, 0, 10);
+      (void)layer->Units({.units = run->UnitCount()},
+                         {core::HealthState::kDead}, 0, 10);
       for (const SignalView& signal : view.signals) {
         (void)layer->History(signal.signal, signal.phase);
       }
@@ -123,7 +124,7 @@ TEST(StateThreadsTest, EveryContributionCountsOnce) {
   EXPECT_EQ(view.counters.rejected, 0U);
   EXPECT_EQ(view.counters.fenced, 0U);
   const auto layer = (*run)->FindLayer(kLayerName);
-  const UnitPage page = layer->Units((*run)->UnitCount(), {}, 0, 10);
+  const UnitPage page = layer->Units((*run)->Facts(), {}, 0, 10);
   const std::uint64_t observations = kRanks * std::uint64_t{kSteps} * kExamples;
   ASSERT_THAT(page.units, SizeIs(4));
   EXPECT_EQ(page.units[0].horizon_observations, observations);
@@ -163,7 +164,7 @@ TEST(StateThreadsTest, OnlyOneAttemptGoesOn) {
   EXPECT_THAT(view.attempts, SizeIs(kLives));
   EXPECT_GE(survivors, 1);
   const auto layer = (*run)->FindLayer(kLayerName);
-  const UnitPage page = layer->Units((*run)->UnitCount(), {}, 0, 10);
+  const UnitPage page = layer->Units((*run)->Facts(), {}, 0, 10);
   EXPECT_EQ(page.units[0].horizon_observations,
             std::uint64_t{kSteps} * kExamples)
       << "the steps of one attempt";

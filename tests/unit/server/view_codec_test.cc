@@ -94,6 +94,7 @@ TEST(ViewCodecTest, ALayerListsOnlyTheStatesThatUnitsAreIn) {
   view.health_signal = core::Signal::kActivation;
   view.units_by_state[static_cast<std::size_t>(core::HealthState::kDead)] = 2;
   view.units_by_state[static_cast<std::size_t>(core::HealthState::kAlive)] = 3;
+  view.units_that_hold = view.units_by_state;
   view.first_death_by_step = 128;
 
   v1::LayerReport report;
@@ -169,6 +170,97 @@ TEST(ViewCodecTest, AUnitThatNeverFiredHasNoLastFiring) {
   EXPECT_FALSE(verdict.has_last_firing_step());
   EXPECT_TRUE(verdict.has_first_seen_step()) << "step 0 is a step";
   EXPECT_FALSE(verdict.has_certified_step());
+}
+
+TEST(ViewCodecTest, AVerdictSaysWhatElseHoldsAndWhy) {
+  UnitView view;
+  view.health.state = core::HealthState::kBornDead;
+  view.health.also = {core::HealthState::kDead, core::HealthState::kConstant};
+  view.health.deaths = 2;
+  view.health.revivals = 1;
+  view.health.last_death = core::DeathInterval{.after = 7, .by = 31};
+  view.health.origin = core::DeathOrigin::kBornDead;
+  view.health.dormancy_score = 0.0;
+  view.permanent = true;
+  view.p0 = 1e-4;
+  view.pc0 = 1e-3;
+  view.horizon_clusters = 5;
+
+  v1::UnitVerdict verdict;
+  ToProto(view, &verdict);
+
+  EXPECT_THAT(
+      verdict.also(),
+      ::testing::ElementsAre(v1::HEALTH_STATE_DEAD, v1::HEALTH_STATE_CONSTANT));
+  EXPECT_EQ(verdict.deaths(), 2U);
+  EXPECT_EQ(verdict.revivals(), 1U);
+  EXPECT_EQ(verdict.died_after_step(), 7);
+  EXPECT_EQ(verdict.died_by_step(), 31);
+  EXPECT_EQ(verdict.death_origin(), v1::DEATH_ORIGIN_BORN_DEAD);
+  EXPECT_EQ(verdict.permanence(), v1::PERMANENCE_PERMANENT);
+  EXPECT_TRUE(verdict.has_dormancy_score()) << "a score of 0 is a fact";
+  EXPECT_EQ(verdict.p0(), 1e-4);
+  EXPECT_EQ(verdict.pc0(), 1e-3);
+  EXPECT_EQ(verdict.clusters(), 5U);
+  EXPECT_EQ(verdict.saturation(), v1::SATURATION_UNSPECIFIED);
+}
+
+TEST(ViewCodecTest, AUnitThatNeverDiedHasNoDeath) {
+  v1::UnitVerdict verdict;
+  ToProto(UnitView{}, &verdict);
+
+  EXPECT_FALSE(verdict.has_died_by_step());
+  EXPECT_EQ(verdict.permanence(), v1::PERMANENCE_UNSPECIFIED);
+  EXPECT_FALSE(verdict.has_dormancy_score());
+}
+
+TEST(ViewCodecTest, EveryDetailKeepsItsName) {
+  const auto named = [](core::DeathOrigin origin) {
+    UnitView view;
+    view.health.origin = origin;
+    v1::UnitVerdict verdict;
+    ToProto(view, &verdict);
+    return verdict.death_origin();
+  };
+  EXPECT_EQ(named(core::DeathOrigin::kDied), v1::DEATH_ORIGIN_DIED);
+  EXPECT_EQ(named(core::DeathOrigin::kBornDeadOrDiedEarly),
+            v1::DEATH_ORIGIN_BORN_DEAD_OR_DIED_EARLY);
+  EXPECT_EQ(named(core::DeathOrigin::kLeftCensored),
+            v1::DEATH_ORIGIN_LEFT_CENSORED);
+
+  UnitView view;
+  view.health.saturation = core::Saturation::kHigh;
+  view.health.starvation = core::Starvation::kVanishing;
+  v1::UnitVerdict verdict;
+  ToProto(view, &verdict);
+  EXPECT_EQ(verdict.saturation(), v1::SATURATION_HIGH);
+  EXPECT_EQ(verdict.starvation(), v1::STARVATION_VANISHING);
+}
+
+TEST(ViewCodecTest, TheLifeOfALayerIsCounted) {
+  LayerView view;
+  view.life = {.deaths = 5,
+               .revivals = 2,
+               .born_silent_units = 1,
+               .flapping_units = 1,
+               .dead_before_units = 4,
+               .still_dead_units = 3,
+               .half_life_steps = 128};
+  view.collapsed = true;
+  view.units_that_hold[static_cast<std::size_t>(core::HealthState::kRare)] = 9;
+
+  v1::LayerReport report;
+  ToProto(view, &report);
+
+  EXPECT_EQ(report.life().deaths(), 5U);
+  EXPECT_EQ(report.life().revivals(), 2U);
+  EXPECT_EQ(report.life().dead_before_units(), 4U);
+  EXPECT_EQ(report.life().still_dead_units(), 3U);
+  EXPECT_EQ(report.life().half_life_steps(), 128);
+  EXPECT_TRUE(report.collapsed());
+  ASSERT_EQ(report.units_by_state_size(), 1);
+  EXPECT_EQ(report.units_by_state(0).units(), 0U);
+  EXPECT_EQ(report.units_by_state(0).holds(), 9U);
 }
 
 TEST(ViewCodecTest, EveryHealthStateKeepsItsName) {
