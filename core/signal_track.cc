@@ -12,6 +12,12 @@ namespace {
 // The node of a map, beside what it holds.
 constexpr std::size_t kNodeBytes = 64;
 
+// Digests are kept of every window below this step, where most units die, and
+// of so many later ones.
+constexpr std::int64_t kDenseDigestSteps = 2048;
+constexpr std::size_t kMaxLaterDigests = 128;
+constexpr std::size_t kDigestBytes = kNodeBytes + sizeof(SignalDigest);
+
 std::size_t BytesOf(const UnitCounts& counts) {
   return counts.is_uniform()
              ? 0
@@ -44,6 +50,7 @@ SignalTrack::SignalTrack(const TrackSettings& settings)
                  .count = settings.units,
                  .shards_received = 0,
                  .shards_expected = 1}},
+      digests_(kDenseDigestSteps, kMaxLaterDigests),
       last_firing_step_(StepArray::Constant(
           settings.columns.firings ? settings.units : 0, kNeverFired)),
       first_seen_step_(StepArray::Constant(settings.units, kNeverSeen)),
@@ -87,6 +94,7 @@ absl::StatusOr<MergeOutcome> SignalTrack::Add(const Contribution& contribution,
   auto outcome = window.Add(contribution, summary, cluster_is_step);
   if (outcome.ok() && *outcome == MergeOutcome::kMerged) {
     if (!found->second.open) ++found->second.revision;
+    found->second.digest.reset();
     window_bytes_ += window.MemoryUsed() - bytes_before;
     NoteLife(contribution.first_unit, summary);
   }
@@ -137,6 +145,7 @@ void SignalTrack::BeginAttempt(std::int64_t resume_step) {
   });
   EraseReaching(resume_step, &sampled_,
                 [](const StepRange& steps) { return steps.end; });
+  digests_.EraseFrom(WindowOf(resume_step, settings_.window_steps).first);
   const auto expected = std::make_shared<const ExpectedShards>(expected_);
   for (auto& [first, tracked] : windows_) {
     tracked.open = false;
@@ -201,6 +210,9 @@ void SignalTrack::DropOldWindows() {
        --closed) {
     const Window& window = it->second.window;
     ArchiveSampledBefore(window.steps().first);
+    window_bytes_ -= digests_.size() * kDigestBytes;
+    digests_.Insert(it->first, DigestOf(it->second));
+    window_bytes_ += digests_.size() * kDigestBytes;
     if (KeepsEvidence()) {
       Archive(EvidenceOf(it->second));
       FoldLives(archive_, window.steps().end);
@@ -244,7 +256,8 @@ void SignalTrack::SetExpectedShards(ExpectedShards expected) {
 }
 
 std::size_t SignalTrack::CountBytes() const {
-  std::size_t bytes = sampled_.size() * SampledWindowBytes();
+  std::size_t bytes =
+      sampled_.size() * SampledWindowBytes() + digests_.size() * kDigestBytes;
   if (rows_) bytes += rows_->FirstRowBytes();
   for (const auto& [first, tracked] : windows_) {
     bytes += tracked.window.MemoryUsed();

@@ -15,6 +15,8 @@
 #include "core/activation_traits.h"
 #include "core/life_book.h"
 #include "core/row_record.h"
+#include "core/signal_digest.h"
+#include "core/step_history.h"
 #include "core/track_settings.h"
 #include "core/window.h"
 
@@ -32,6 +34,8 @@ class SignalTrack {
     std::int64_t opened_nanos = 0;  // of the caller's clock
     // What its attempt expected; null in a window of the newest attempt.
     std::shared_ptr<const ExpectedShards> expected = nullptr;
+    // Of the last Digest(); empty once something was merged since.
+    mutable std::optional<SignalDigest> digest = std::nullopt;
   };
 
   // Merges into the window of contribution.step. kOutOfRange, changing
@@ -77,6 +81,12 @@ class SignalTrack {
   [[nodiscard]] const std::map<std::int64_t, TrackedWindow>& windows() const {
     return windows_;
   }
+  // A window with its units taken together.
+  [[nodiscard]] static const SignalDigest& DigestOf(
+      const TrackedWindow& tracked);
+  // The same of all windows since the run began, ascending: retained ones, and
+  // of older ones the early steps and an even choice of the rest.
+  [[nodiscard]] std::vector<SignalDigest> Digests() const;
   // Data shards of a window, of its worst unit range.
   [[nodiscard]] RangeCoverage CoverageOf(const TrackedWindow& tracked) const;
 
@@ -127,6 +137,8 @@ class SignalTrack {
   std::map<std::int64_t, TrackedWindow> windows_;
   // Closed windows no longer in windows_, ascending; KeepsEvidence() only.
   std::vector<WindowEvidence> archive_;
+  // Closed windows that are no longer in windows_.
+  StepHistory<SignalDigest> digests_;
   // Windows that were sampled and are not archived, by first step.
   std::map<std::int64_t, StepRange> sampled_;
   StepArray last_firing_step_;

@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "server/diagnosis_settings.h"
 
 namespace firekeeper::server {
 namespace {
@@ -361,8 +362,9 @@ std::string Setting::TomlText() const {
 
 std::vector<Setting> SettingsOf(Options& options) {
   std::vector<Setting> settings;
-  for (auto* rows : {&ListenerSettings, &SecuritySettings, &LimitSettings,
-                     &StateSettingRows, &ProcessSettings}) {
+  for (auto* rows :
+       {&ListenerSettings, &SecuritySettings, &LimitSettings, &StateSettingRows,
+        &AlarmSettingRows, &DiagnosisSettingRows, &ProcessSettings}) {
     for (Setting& row : rows(options)) settings.push_back(std::move(row));
   }
   return settings;

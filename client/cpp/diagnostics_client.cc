@@ -77,6 +77,17 @@ class DiagnosticsClient::Impl {
   }
 
   absl::Status CheckHealth();
+  absl::Status WatchEvents(
+      const v1::WatchEventsRequest& request,
+      const std::function<void(const v1::Event&)>& on_event) {
+    grpc::ClientContext context;
+    Authorize(connection_, &context);
+    const auto reader = stub_->WatchEvents(&context, request);
+    v1::WatchEventsResponse response;
+    while (reader->Read(&response)) on_event(response.event());
+    const grpc::Status status = reader->Finish();
+    return status.ok() ? absl::OkStatus() : ToAbsl(status);
+  }
 
  private:
   const ConnectionOptions connection_;
@@ -187,6 +198,32 @@ absl::StatusOr<v1::ListUnitsResponse> DiagnosticsClient::ListUnits(
   request.set_layer(layer);
   for (const v1::HealthState state : states) request.add_states(state);
   return impl_->CallPaged(&v1::DiagnosticsService::Stub::ListUnits, request);
+}
+
+absl::StatusOr<v1::DiagnoseRunResponse> DiagnosticsClient::DiagnoseRun(
+    const std::string& run_id) {
+  v1::DiagnoseRunRequest request;
+  request.set_run_id(run_id);
+  return impl_->Call(&v1::DiagnosticsService::Stub::DiagnoseRun, request);
+}
+
+absl::StatusOr<v1::ListEventsResponse> DiagnosticsClient::ListEvents(
+    const std::string& run_id, const std::string& layer,
+    v1::EventSeverity least) {
+  v1::ListEventsRequest request;
+  request.set_run_id(run_id);
+  request.set_layer(layer);
+  request.set_min_severity(least);
+  return impl_->CallPaged(&v1::DiagnosticsService::Stub::ListEvents, request);
+}
+
+absl::Status DiagnosticsClient::WatchEvents(
+    const std::string& run_id, std::uint64_t after_event_id,
+    const std::function<void(const v1::Event&)>& on_event) {
+  v1::WatchEventsRequest request;
+  request.set_run_id(run_id);
+  request.set_after_event_id(after_event_id);
+  return impl_->WatchEvents(request, on_event);
 }
 
 }  // namespace firekeeper::client

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,6 +56,17 @@ class DiagnosticsClient {
   absl::StatusOr<v1::ListUnitsResponse> ListUnits(
       const std::string& run_id, const std::string& layer,
       const std::vector<v1::HealthState>& states);
+  absl::StatusOr<v1::DiagnoseRunResponse> DiagnoseRun(
+      const std::string& run_id);
+  // Events of a layer (empty: all) that are at least as severe as `least`.
+  absl::StatusOr<v1::ListEventsResponse> ListEvents(const std::string& run_id,
+                                                    const std::string& layer,
+                                                    v1::EventSeverity least);
+  // Calls `on_event` from this thread for every event after `after_event_id`,
+  // until the run has ended: OK then. No timeout.
+  absl::Status WatchEvents(
+      const std::string& run_id, std::uint64_t after_event_id,
+      const std::function<void(const v1::Event&)>& on_event);
 
  private:
   class Impl;

@@ -30,6 +30,7 @@ v1::ServerLimits LimitsToProto(const Limits& limits,
     proto.add_states(static_cast<v1::HealthState>(state));
   }
   proto.set_accepts_sketches(false);
+  proto.set_max_events_per_run(limits.max_events_per_run);
   return proto;
 }
 

@@ -1,6 +1,10 @@
 #include "server/query/diagnostics_service.h"
 
+#include <memory>
+#include <utility>
+
 #include "server/errors.h"
+#include "server/query/event_watch.h"
 #include "server/telemetry/unary_call.h"
 
 namespace firekeeper::server {
@@ -33,13 +37,6 @@ grpc::ServerUnaryReactor* DiagnosticsService::Reply(
       [&queries, answer, request, response](const std::string& tenant) {
         return (queries.*answer)(tenant, *request, response);
       });
-}
-
-grpc::ServerUnaryReactor* DiagnosticsService::Refuse(
-    Method method, const char* name, grpc::CallbackServerContext* context) {
-  return ReplyUnary(
-      *context, gate_, CallRecord(metrics_, method),
-      [name](const std::string& /*tenant*/) { return NotInThisVersion(name); });
 }
 
 grpc::ServerUnaryReactor* DiagnosticsService::GetServerInfo(
@@ -106,27 +103,32 @@ grpc::ServerUnaryReactor* DiagnosticsService::ListUnits(
 }
 
 grpc::ServerUnaryReactor* DiagnosticsService::DiagnoseRun(
-    grpc::CallbackServerContext* context,
-    const v1::DiagnoseRunRequest* /*request*/,
-    v1::DiagnoseRunResponse* /*response*/) {
-  return Refuse(Method::kDiagnoseRun, "DiagnoseRun", context);
+    grpc::CallbackServerContext* context, const v1::DiagnoseRunRequest* request,
+    v1::DiagnoseRunResponse* response) {
+  return Reply(Method::kDiagnoseRun, &Queries::DiagnoseRun, context, request,
+               response);
 }
 
 grpc::ServerUnaryReactor* DiagnosticsService::ListEvents(
-    grpc::CallbackServerContext* context,
-    const v1::ListEventsRequest* /*request*/,
-    v1::ListEventsResponse* /*response*/) {
-  return Refuse(Method::kListEvents, "ListEvents", context);
+    grpc::CallbackServerContext* context, const v1::ListEventsRequest* request,
+    v1::ListEventsResponse* response) {
+  return Reply(Method::kListEvents, &Queries::ListEvents, context, request,
+               response);
 }
 
 grpc::ServerWriteReactor<v1::WatchEventsResponse>*
 DiagnosticsService::WatchEvents(grpc::CallbackServerContext* context,
-                                const v1::WatchEventsRequest* /*request*/) {
+                                const v1::WatchEventsRequest* request) {
   CallRecord record(metrics_, Method::kWatchEvents);
   record.Received();
   const auto tenant = gate_.TenantOf(*context);
-  const grpc::Status status = ToGrpcStatus(
-      tenant.ok() ? NotInThisVersion("WatchEvents") : tenant.status());
+  auto run = tenant.ok()
+                 ? queries_.RunToWatch(*tenant, *request)
+                 : absl::StatusOr<std::shared_ptr<Run>>(tenant.status());
+  if (run.ok()) {
+    return new EventWatch(*std::move(run), request->after_event_id(), record);
+  }
+  const grpc::Status status = ToGrpcStatus(run.status());
   record.Finish(status.error_code());
   return new RefusedWatch(status);
 }

@@ -9,8 +9,9 @@
 
 namespace firekeeper::server {
 
-// Thread-safe. Every method is answered before it returns: nothing waits, so
-// no call holds a thread for longer than the answer takes.
+// Thread-safe. Every method but WatchEvents is answered before it returns, and
+// that one is answered by whoever makes the event: nothing waits, so no call
+// holds a thread for longer than the answer takes.
 class DiagnosticsService final
     : public v1::DiagnosticsService::CallbackService {
  public:
@@ -70,10 +71,6 @@ class DiagnosticsService final
                                   Answer<Request, Response> answer,
                                   grpc::CallbackServerContext* context,
                                   const Request* request, Response* response);
-
-  // What a later version answers.
-  grpc::ServerUnaryReactor* Refuse(Method method, const char* name,
-                                   grpc::CallbackServerContext* context);
 
   const Queries& queries_;
   const Gate& gate_;

@@ -88,13 +88,6 @@ absl::StatusOr<SeriesKey> SeriesOf(const v1::GetLayerHistoryRequest& request) {
 
 }  // namespace
 
-absl::Status NotInThisVersion(const std::string& method) {
-  return Refusal(absl::StatusCode::kUnimplemented, "NOT_IN_THIS_VERSION",
-                 absl::StrCat(method, " is not part of firekeeperd ", kVersion,
-                              "; GetServerInfo.diagnosis_available says when "
-                              "it is"));
-}
-
 Queries::Queries(Registry& registry, absl::Time started)
     : registry_(registry), started_(started) {}
 
@@ -135,7 +128,7 @@ absl::Status Queries::GetServerInfo(const std::string& tenant,
   response->set_tenant(tenant);
   *response->mutable_started() = ToTimestamp(started_);
   response->set_kernel_target(std::string(core::KernelTarget()));
-  response->set_diagnosis_available(false);
+  response->set_diagnosis_available(true);
   return absl::OkStatus();
 }
 
@@ -248,10 +241,10 @@ absl::Status Queries::GetLayerHistory(
 
   for (const SignalView& window :
        place->layer->History(series->signal, series->phase)) {
-    if (static_cast<std::uint64_t>(window.steps.first) < *from) continue;
+    if (static_cast<std::uint64_t>(window.digest.steps.first) < *from) continue;
     if (static_cast<std::size_t>(response->windows_size()) == *limit) {
       response->set_next_page_token(
-          PageToken(query, absl::StrCat(window.steps.first)));
+          PageToken(query, absl::StrCat(window.digest.steps.first)));
       break;
     }
     ToProto(window, response->add_windows());

@@ -14,9 +14,6 @@
 
 namespace firekeeper::server {
 
-// UNIMPLEMENTED: `method` comes with a later version.
-[[nodiscard]] absl::Status NotInThisVersion(const std::string& method);
-
 // Every answer is about the runs of `tenant` only; what belongs to another is
 // NOT_FOUND. Fails with INVALID_ARGUMENT, naming the field, for a malformed
 // request. A failed call may leave `response` half filled.
@@ -54,6 +51,15 @@ class Queries {
   absl::Status ListUnits(const std::string& tenant,
                          const v1::ListUnitsRequest& request,
                          v1::ListUnitsResponse* response) const;
+  absl::Status DiagnoseRun(const std::string& tenant,
+                           const v1::DiagnoseRunRequest& request,
+                           v1::DiagnoseRunResponse* response) const;
+  absl::Status ListEvents(const std::string& tenant,
+                          const v1::ListEventsRequest& request,
+                          v1::ListEventsResponse* response) const;
+  // The run of `request`, assessed as of now: its log is what is watched.
+  absl::StatusOr<std::shared_ptr<Run>> RunToWatch(
+      const std::string& tenant, const v1::WatchEventsRequest& request) const;
 
  private:
   struct Place {
@@ -67,6 +73,9 @@ class Queries {
                                   const std::string& run_id,
                                   const std::string& layer) const;
   absl::StatusOr<std::size_t> PageLimit(std::int32_t page_size) const;
+  // Fills remedy_outcome where there is a run or attempt to compare with.
+  void CompareWithBefore(const std::string& tenant, const Run& run,
+                         v1::DiagnoseRunResponse* response) const;
 
   Registry& registry_;
   const absl::Time started_;

@@ -166,27 +166,28 @@ void ToProto(const LayerView& view, v1::LayerReport* report) {
 }
 
 void ToProto(const SignalView& view, v1::SignalReport* report) {
+  const core::SignalDigest& digest = view.digest;
   report->set_signal(ToProto(view.signal));
   report->set_phase(ToProto(view.phase));
-  report->set_window_first_step(view.steps.first);
-  report->set_window_end_step(view.steps.end);
+  report->set_window_first_step(digest.steps.first);
+  report->set_window_end_step(digest.steps.end);
   report->set_window_open(view.open);
   report->set_revision(view.revision);
-  report->set_unit_count(view.unit_count);
-  report->set_observations(view.observations);
-  report->set_clusters(view.clusters);
-  report->set_units_never_fired(view.units_never_fired);
-  if (view.firing_ratio.has_value()) {
-    report->set_firing_ratio(*view.firing_ratio);
+  report->set_unit_count(digest.unit_count);
+  report->set_observations(digest.observations);
+  report->set_clusters(digest.clusters);
+  report->set_units_never_fired(digest.units_never_fired);
+  if (digest.firing_ratio.has_value()) {
+    report->set_firing_ratio(*digest.firing_ratio);
   }
-  report->set_mean(view.mean);
-  report->set_standard_deviation(view.standard_deviation);
-  report->set_root_mean_square(view.root_mean_square);
-  report->set_mean_absolute(view.mean_absolute);
-  report->set_min(view.min);
-  report->set_max(view.max);
-  if (view.zero_ratio.has_value()) report->set_zero_ratio(*view.zero_ratio);
-  report->set_non_finite(view.non_finite);
+  report->set_mean(digest.mean);
+  report->set_standard_deviation(digest.standard_deviation);
+  report->set_root_mean_square(digest.root_mean_square);
+  report->set_mean_absolute(digest.mean_absolute);
+  report->set_min(digest.min);
+  report->set_max(digest.max);
+  if (digest.zero_ratio.has_value()) report->set_zero_ratio(*digest.zero_ratio);
+  report->set_non_finite(digest.non_finite);
   ToProto(view.coverage, report->mutable_coverage());
 }
 

@@ -233,14 +233,18 @@ void LayerState::BeginAttempt(std::uint32_t attempt, std::int64_t resume_step) {
   SettleMemory();
 }
 
-void LayerState::CloseWindows(std::uint32_t attempt, std::int64_t before,
+bool LayerState::CloseWindows(std::uint32_t attempt, std::int64_t before,
                               absl::Time now) {
   const std::int64_t opened_before =
       absl::ToUnixNanos(now - absl::FromChrono(settings_.window_age));
   const absl::MutexLock lock(&mutex_);
-  if (attempt != attempt_) return;
-  for (auto& [key, track] : tracks_) track.Close(before, opened_before);
+  if (attempt != attempt_) return false;
+  std::size_t closed = 0;
+  for (auto& [key, track] : tracks_) {
+    closed += track.Close(before, opened_before);
+  }
   SettleMemory();
+  return closed > 0;
 }
 
 absl::Status LayerState::NoteSampled(std::uint32_t attempt,

@@ -15,8 +15,10 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "core/diagnosis/facts.h"
 #include "core/firing_rule.h"
 #include "core/health.h"
+#include "core/layer_alarm.h"
 #include "core/side_evidence.h"
 #include "core/signal_track.h"
 #include "core/window.h"
@@ -35,6 +37,14 @@ struct SnapshotPlace {
   core::Phase phase{};
   std::int64_t step = 0;
   std::uint32_t part = 0;
+};
+
+// What the assessment of a run reads of a layer.
+struct LayerLook {
+  core::LayerFacts facts;
+  core::LayerSituation situation;  // windows_without_data is the run's to tell
+  // First steps of the retained TRAIN windows that received anything.
+  std::vector<std::int64_t> windows;
 };
 
 // Thread-safe.
@@ -76,7 +86,8 @@ class LayerState {
   void BeginAttempt(std::uint32_t attempt, std::int64_t resume_step);
   // Closes windows that end at or before `before`, and those older than the
   // wall-clock limit. Does nothing where `attempt` was superseded.
-  void CloseWindows(std::uint32_t attempt, std::int64_t before, absl::Time now);
+  // Returns whether any was closed.
+  bool CloseWindows(std::uint32_t attempt, std::int64_t before, absl::Time now);
   // Steps that were sampled although nothing may have arrived. Does nothing
   // where `attempt` was superseded; kResourceExhausted, changing nothing, where
   // memory is used up.
@@ -96,6 +107,10 @@ class LayerState {
   [[nodiscard]] UnitPage Units(const RunFacts& run,
                                const std::vector<core::HealthState>& states,
                                std::uint64_t first, std::size_t limit);
+  // For the assessment and the diagnosis.
+  [[nodiscard]] LayerLook Look(std::uint64_t run_units);
+  // Raised by everything that can alter a look.
+  [[nodiscard]] std::uint64_t version() const;
   // Retained windows of a signal, oldest first; empty where not streamed.
   [[nodiscard]] std::vector<SignalView> History(core::Signal signal,
                                                 core::Phase phase) const;
@@ -116,6 +131,7 @@ class LayerState {
   void SettleMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<core::Signal> HealthSignal() const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FillSignals(LayerLook* look) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const core::SignalTrack* FindTrack(TrackKey key) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   core::SideTracks SidesOf(core::Signal health_signal) const

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/silence_groups.h"
 #include "server/state/layer_state.h"
+#include "server/state/layer_verdicts.h"
 #include "server/state/signal_view.h"
 
 namespace firekeeper::server {
@@ -46,17 +47,6 @@ std::string ReasonFor(const core::UnitHealth& health) {
 }
 
 }  // namespace
-
-// What Evaluate() found, with what it was found for.
-struct LayerState::Verdicts {
-  core::Signal signal{};
-  std::uint64_t version = 0;
-  std::uint64_t run_units = 0;
-  core::LayerEvidence evidence;  // as DropArrays() leaves it
-  std::optional<core::WindowEvidence> newest;
-  core::LayerHealth health;
-  bool collapsed = false;
-};
 
 std::optional<core::Signal> LayerState::HealthSignal() const {
   for (const core::Signal signal : HealthSignals(spec_.activation.kind)) {

@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/diagnosis/diagnose.h"
 #include "core/health.h"
+#include "core/layer_alarm.h"
 #include "core/window_plan.h"
 
 namespace firekeeper::server {
@@ -29,6 +31,8 @@ struct Limits {
   std::size_t max_label_value_bytes = 255;
   std::size_t max_scalars_per_run = 256;
   std::size_t max_page_size = 1'000;
+  // Newest events of a run that are kept.
+  std::size_t max_events_per_run = 4'096;
   // Memory of all windows and reducers together, in bytes. A snapshot that
   // would pass it is refused.
   std::size_t max_state_bytes = std::size_t{4} << 30;
@@ -37,6 +41,8 @@ struct Limits {
 // How long things live, and what verdicts rest on.
 struct StateSettings {
   core::HealthSettings health;
+  core::AlarmSettings alarms;
+  core::DiagnosisSettings diagnosis;
   std::int64_t window_steps = core::kDefaultWindowSteps;
   std::size_t retained_windows = 8;
   // A source is live until this long without a message.

@@ -89,6 +89,7 @@ void Registry::Sweep() {
   const absl::Time now = now_();
   for (const auto& run : All()) {
     run->Sweep(now);
+    run->AssessClosedWindows(now);
     {
       const absl::MutexLock lock(&mutex_);
       if (!run->RetireIfExpired(now)) continue;

@@ -30,6 +30,8 @@ Run::Run(std::string tenant, std::string run_id, const Limits& limits,
          const StateSettings& settings, MemoryBudget& memory, absl::Time now)
     : tenant_(std::move(tenant)),
       run_id_(std::move(run_id)),
+      events_(limits.max_events_per_run),
+      assessment_(settings.alarms, events_),
       limits_(limits),
       settings_(settings),
       memory_(memory) {
@@ -59,6 +61,7 @@ absl::StatusOr<OpenResult> Run::Open(const OpenRequest& request,
     result = Connect(request, std::move(on_fenced), now, &fenced);
     result.layers = std::move(layers);
     facts_.ended = absl::InfiniteFuture();
+    events_.Reopen();
     facts_.counters.fenced += fenced.size();
   }
   for (const FenceFunction& fence : fenced) fence(kTakenOver);
@@ -162,6 +165,8 @@ Run::Attempt* Run::BeginAttempt(const OpenRequest& request, absl::Time now,
       if (source.connected) fenced->push_back(std::move(source.on_fenced));
     }
     attempts_.back()->sources.clear();
+    attempts_.back()->dead = assessed_.dead;
+    ++closings_;
   } else {
     facts_.labels = request.labels;
     facts_.remedy_of = request.remedy_of;
@@ -179,6 +184,9 @@ Run::Attempt* Run::BeginAttempt(const OpenRequest& request, absl::Time now,
   // The attempt takes these steps anew, so its values are the newer ones.
   for (auto& [name, step] : scalar_steps_) {
     step = std::min(step, request.resume_step - 1);
+  }
+  for (auto& [name, history] : scalar_history_) {
+    history.EraseFrom(request.resume_step);
   }
   facts_.last_step = -1;
   closed_before_ = std::min(closed_before_, request.resume_step);
@@ -292,6 +300,7 @@ absl::Status Run::SetScalar(const std::string& name, std::int64_t step,
                       absl::StrCat("the run has ", limits_.max_scalars_per_run,
                                    " scalars already, the most allowed"));
   }
+  KeepHistory(name, step, value);
   if (known != scalar_steps_.end() && known->second > step) {
     return absl::OkStatus();
   }
@@ -345,6 +354,7 @@ void Run::Delete() {
     }
     layers_.clear();
   }
+  events_.Close(DeletedError());
   for (const FenceFunction& fence : fenced) fence("the run was deleted");
 }
 

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -14,11 +15,14 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "core/step_history.h"
 #include "core/window.h"
+#include "server/state/event_log.h"
 #include "server/state/layer_state.h"
 #include "server/state/limits.h"
 #include "server/state/memory_budget.h"
 #include "server/state/open_request.h"
+#include "server/state/run_assessment.h"
 #include "server/state/views.h"
 
 namespace firekeeper::server {
@@ -83,6 +87,15 @@ class Run {
   [[nodiscard]] bool RetireIfUnused();
   // Closes windows that are due by age or because their sources went idle.
   void Sweep(absl::Time now);
+  // Looks at the whole run and notes what is new as events. Does nothing where
+  // nothing changed since the last look.
+  void Assess(absl::Time now);
+  // The same, but only where a window closed, an attempt began or the run fell
+  // silent: what the sweep can afford every second.
+  void AssessClosedWindows(absl::Time now);
+  // What the last look found.
+  [[nodiscard]] AssessedRun Assessed() const;
+  [[nodiscard]] EventLog& events() { return events_; }
   // Belongs on /metrics now.
   [[nodiscard]] bool OnMetrics(absl::Time now) const;
 
@@ -126,9 +139,23 @@ class Run {
   [[nodiscard]] std::int64_t CloseBeforeStep(absl::Time now) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseDueWindows(absl::Time now, bool by_age);
+  // For the scalars that the diagnosis reads.
+  void KeepHistory(const std::string& name, std::int64_t step, double value)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  [[nodiscard]] RunLook Look(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  [[nodiscard]] std::uint64_t Version() const;
 
   const std::string tenant_;
   const std::string run_id_;
+  EventLog events_;
+  // One look at a time, so that events come in order.
+  absl::Mutex assess_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  RunAssessment assessment_ ABSL_GUARDED_BY(assess_mutex_);
+  std::uint64_t assessed_version_ ABSL_GUARDED_BY(assess_mutex_) = 0;
+  // Windows closed, attempts begun and the like; compared by the sweep.
+  std::atomic<std::uint64_t> closings_{0};
+  std::uint64_t assessed_closings_ ABSL_GUARDED_BY(assess_mutex_) = 0;
+  bool silent_ ABSL_GUARDED_BY(assess_mutex_) = false;
   const Limits limits_;
   const StateSettings settings_;
   MemoryBudget& memory_;
@@ -141,6 +168,10 @@ class Run {
   RunView facts_ ABSL_GUARDED_BY(mutex_);
   // Step of the newest value of each scalar.
   std::map<std::string, std::int64_t> scalar_steps_ ABSL_GUARDED_BY(mutex_);
+  // Of the scalars that the diagnosis reads.
+  std::map<std::string, core::StepHistory<double>> scalar_history_
+      ABSL_GUARDED_BY(mutex_);
+  AssessedRun assessed_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t last_incarnation_ ABSL_GUARDED_BY(mutex_) = 0;
   // Windows that end by this step were closed.
   std::int64_t closed_before_ ABSL_GUARDED_BY(mutex_) = 0;

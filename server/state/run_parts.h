@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "core/share_difference.h"
 #include "server/state/run.h"
 
 namespace firekeeper::server {
@@ -32,6 +33,8 @@ struct Run::Attempt {
   // Of the newest attempt; a superseded one keeps their number only.
   std::map<std::uint32_t, Source> sources;
   std::uint32_t sources_opened = 0;
+  // Dead units at the last assessment before it was superseded.
+  core::Share dead;
 };
 
 }  // namespace firekeeper::server

@@ -38,6 +38,10 @@ bool Run::OnMetrics(absl::Time now) const {
 RunView Run::View(absl::Time now) const {
   const absl::MutexLock lock(&mutex_);
   RunView view = facts_;
+  for (const core::Finding& finding : assessed_.diagnosis.findings) {
+    view.findings.push_back({.cause = finding.cause, .score = finding.score});
+  }
+  view.assessed = assessed_.assessed;
   bool connected = false;
   for (const auto& attempt : attempts_) {
     AttemptView& shown = view.attempts.emplace_back();
@@ -46,6 +50,7 @@ RunView Run::View(absl::Time now) const {
     shown.source_count = attempt->source_count;
     shown.started = attempt->started;
     shown.superseded = attempt != attempts_.back();
+    shown.dead = attempt->dead;
     shown.sources_opened = attempt->sources_opened;
     for (const auto& [number, source] : attempt->sources) {
       shown.sources_connected += source.connected ? 1U : 0U;

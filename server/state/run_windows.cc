@@ -53,7 +53,11 @@ void Run::CloseDueWindows(absl::Time now, bool by_age) {
     attempt = attempts_.back()->number;
     for (const auto& [name, layer] : layers_) layers.push_back(layer);
   }
-  for (const auto& layer : layers) layer->CloseWindows(attempt, before, now);
+  bool closed = false;
+  for (const auto& layer : layers) {
+    closed = layer->CloseWindows(attempt, before, now) || closed;
+  }
+  if (closed) ++closings_;
 }
 
 absl::Status Run::SetProgress(const SourceHandle& handle,
@@ -84,6 +88,7 @@ void Run::End(absl::Time now) {
   {
     const absl::MutexLock lock(&mutex_);
     facts_.ended = std::min(facts_.ended, now);
+    ++closings_;
   }
   CloseDueWindows(now, /*by_age=*/true);
 }

@@ -11,8 +11,11 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "core/diagnosis/finding.h"
 #include "core/health.h"
+#include "core/share_difference.h"
 #include "core/signal.h"
+#include "core/signal_digest.h"
 #include "server/state/layer_spec.h"
 
 namespace firekeeper::server {
@@ -38,6 +41,12 @@ struct AttemptView {
   std::uint32_t sources_connected = 0;
   absl::Time started;
   bool superseded = false;
+  core::Share dead = {};  // when it was superseded
+};
+
+struct FindingView {
+  core::Cause cause{};
+  double score = 0.0;
 };
 
 struct RunView {
@@ -55,28 +64,18 @@ struct RunView {
   std::uint64_t unit_count = 0;
   std::map<std::string, double> scalars;
   RunCounters counters;
+  // Of the last assessment; infinitely long ago before the first.
+  std::vector<FindingView> findings;
+  absl::Time assessed = absl::InfinitePast();
 };
 
 // One window of one signal, its units taken together.
 struct SignalView {
   core::Signal signal{};
   core::Phase phase{};
-  core::StepRange steps;
   bool open = false;
   std::uint64_t revision = 0;
-  std::uint64_t unit_count = 0;
-  std::uint64_t observations = 0;  // of the best observed unit
-  std::uint64_t clusters = 0;      // of the best observed unit
-  std::uint64_t units_never_fired = 0;
-  std::optional<double> firing_ratio;
-  double mean = 0.0;
-  double standard_deviation = 0.0;
-  double root_mean_square = 0.0;
-  double mean_absolute = 0.0;
-  double min = 0.0;
-  double max = 0.0;
-  std::optional<double> zero_ratio;
-  std::uint64_t non_finite = 0;
+  core::SignalDigest digest;
   core::RangeCoverage coverage;  // of the worst unit range
 };
 

@@ -25,7 +25,7 @@ struct Row {
 
 double ToDouble(std::uint64_t count) { return static_cast<double>(count); }
 
-constexpr std::array<Row<RunView>, 7> kRunRows{{
+constexpr std::array<Row<RunView>, 8> kRunRows{{
     {"firekeeper_run_info", "1 for every run that is shown.", MetricType::Gauge,
      [](const RunView&) { return 1.0; }},
     {"firekeeper_run_last_seen_timestamp_seconds",
@@ -50,6 +50,15 @@ constexpr std::array<Row<RunView>, 7> kRunRows{{
      [](const RunView& run) {
        return run.attempts.empty() ? 0.0
                                    : ToDouble(run.attempts.back().source_count);
+     }},
+    {"firekeeper_run_assessed_timestamp_seconds",
+     "When the diagnosis and the events of the run were last brought up to "
+     "date, in Unix time; 0 before the first time.",
+     MetricType::Gauge,
+     [](const RunView& run) {
+       return run.assessed == absl::InfinitePast()
+                  ? 0.0
+                  : absl::ToDoubleSeconds(run.assessed - absl::UnixEpoch());
      }},
     {"firekeeper_run_payload_bytes_total", "Snapshot payload received.",
      MetricType::Counter,
@@ -106,23 +115,27 @@ constexpr std::array<Row<LayerView>, 6> kLayerRows{{
 constexpr std::array<Row<SignalView>, 5> kSignalRows{{
     {"firekeeper_layer_signal_mean_absolute",
      "Mean of |value| over the newest window.", MetricType::Gauge,
-     [](const SignalView& signal) { return signal.mean_absolute; }},
+     [](const SignalView& signal) { return signal.digest.mean_absolute; }},
     {"firekeeper_layer_signal_root_mean_square",
      "Root of the mean square over the newest window.", MetricType::Gauge,
-     [](const SignalView& signal) { return signal.root_mean_square; }},
+     [](const SignalView& signal) { return signal.digest.root_mean_square; }},
     {"firekeeper_layer_signal_observations",
      "Observations of the best observed unit in the newest window.",
      MetricType::Gauge,
-     [](const SignalView& signal) { return ToDouble(signal.observations); }},
+     [](const SignalView& signal) {
+       return ToDouble(signal.digest.observations);
+     }},
     {"firekeeper_layer_signal_units_never_fired",
      "Units that were observed and never fired in the newest window.",
      MetricType::Gauge,
      [](const SignalView& signal) {
-       return ToDouble(signal.units_never_fired);
+       return ToDouble(signal.digest.units_never_fired);
      }},
     {"firekeeper_layer_signal_non_finite",
      "NaN and infinite entries in the newest window.", MetricType::Gauge,
-     [](const SignalView& signal) { return ToDouble(signal.non_finite); }},
+     [](const SignalView& signal) {
+       return ToDouble(signal.digest.non_finite);
+     }},
 }};
 
 template <typename Rows>
@@ -186,6 +199,9 @@ RunFamilies::RunFamilies()
       scalar_(Family("firekeeper_run_scalar",
                      "Newest value of a number of the whole run, such as loss.",
                      MetricType::Gauge)),
+      finding_(Family("firekeeper_run_finding",
+                      "Score of a cause that the diagnosis found, 0 to 1.",
+                      MetricType::Gauge)),
       snapshots_(Family("firekeeper_run_snapshots_total",
                         "Snapshots by what became of them.",
                         MetricType::Counter)),
@@ -197,7 +213,8 @@ RunFamilies::RunFamilies()
       signal_(FamiliesOf(kSignalRows)) {}
 
 std::size_t RunFamilies::SeriesOfRun(const RunView& run) {
-  return kRunRows.size() + kOutcomes.size() + run.scalars.size();
+  return kRunRows.size() + kOutcomes.size() + run.scalars.size() +
+         run.findings.size();
 }
 
 std::size_t RunFamilies::SeriesOfLayer(const LayerView& layer) {
@@ -212,6 +229,10 @@ void RunFamilies::AddRun(const RunView& run) {
   AddRows(kRunRows, run, labels, &run_);
   for (const auto& [name, value] : run.scalars) {
     AddSample(&scalar_, With(labels, "name", name), value);
+  }
+  for (const FindingView& finding : run.findings) {
+    AddSample(&finding_, With(labels, "cause", core::Name(finding.cause)),
+              finding.score);
   }
   for (const Outcome& outcome : kOutcomes) {
     AddSample(&snapshots_, With(labels, "outcome", outcome.name),
@@ -243,6 +264,7 @@ std::vector<MetricFamily> RunFamilies::Take() {
   };
   move_all(run_);
   families.push_back(std::move(scalar_));
+  families.push_back(std::move(finding_));
   families.push_back(std::move(snapshots_));
   move_all(layer_);
   families.push_back(std::move(states_));

@@ -30,6 +30,7 @@ class RunFamilies {
  private:
   std::vector<prometheus::MetricFamily> run_;
   prometheus::MetricFamily scalar_;
+  prometheus::MetricFamily finding_;
   prometheus::MetricFamily snapshots_;
   std::vector<prometheus::MetricFamily> layer_;
   prometheus::MetricFamily states_;

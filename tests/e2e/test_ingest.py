@@ -84,15 +84,9 @@ def test_a_missing_rank_is_unknown_not_dead(server: processes.Server) -> None:
         assert "1 of 2" in silent.reason
 
 
-def test_what_a_later_version_brings_says_so(server: processes.Server) -> None:
+def test_the_server_says_what_it_promises(server: processes.Server) -> None:
     with grpc.insecure_channel(server.endpoint) as channel:
         stub = wire.diagnostics(channel)
         info = stub.GetServerInfo(diagnostics_pb2.GetServerInfoRequest())
         assert info.durability == 1  # NONE
-        assert not info.diagnosis_available
-        try:
-            stub.DiagnoseRun(diagnostics_pb2.DiagnoseRunRequest(run_id="run"))
-        except grpc.RpcError as error:
-            assert error.code() == grpc.StatusCode.UNIMPLEMENTED
-        else:
-            raise AssertionError("DiagnoseRun answered")
+        assert info.diagnosis_available

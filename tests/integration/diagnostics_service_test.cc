@@ -49,7 +49,7 @@ TEST_F(DiagnosticsServiceTest, ServerInfoTellsLimitsAndWhatIsPromised) {
   EXPECT_EQ(info.durability(), v1::DURABILITY_NONE);
   EXPECT_EQ(info.tenant(), "default");
   EXPECT_EQ(info.started().seconds(), 1'000'000);
-  EXPECT_FALSE(info.diagnosis_available());
+  EXPECT_TRUE(info.diagnosis_available());
   EXPECT_FALSE(info.kernel_target().empty());
   EXPECT_EQ(info.limits().max_message_bytes(),
             options_.limits.max_message_bytes);
@@ -232,21 +232,6 @@ TEST_F(DiagnosticsServiceTest, AnUnknownLayerIsNotFound) {
   EXPECT_THAT(diagnostics_->GetLayer(Call().get(), request, &response),
               HasCode(StatusCode::NOT_FOUND,
                       AllOf(HasSubstr("digits"), HasSubstr("nobody"))));
-}
-
-TEST_F(DiagnosticsServiceTest, WhatALaterVersionBringsSaysSo) {
-  v1::DiagnoseRunResponse diagnosis;
-  EXPECT_THAT(diagnostics_->DiagnoseRun(Call().get(), {}, &diagnosis),
-              HasCode(StatusCode::UNIMPLEMENTED, HasSubstr("DiagnoseRun")));
-  v1::ListEventsResponse events;
-  EXPECT_THAT(diagnostics_->ListEvents(Call().get(), {}, &events),
-              HasCode(StatusCode::UNIMPLEMENTED, HasSubstr("ListEvents")));
-  const auto context = Call();
-  const auto watch = diagnostics_->WatchEvents(context.get(), {});
-  v1::WatchEventsResponse event;
-  EXPECT_FALSE(watch->Read(&event));
-  EXPECT_THAT(watch->Finish(),
-              HasCode(StatusCode::UNIMPLEMENTED, HasSubstr("WatchEvents")));
 }
 
 class GatedDiagnosticsTest : public ServerFixture {

@@ -19,6 +19,8 @@ class FakeDiagnosticsService final : public v1::DiagnosticsService::Service {
   std::vector<v1::Run> runs;
   std::map<std::string, std::vector<v1::LayerReport>> layers;  // by run
   std::vector<v1::UnitVerdict> units;
+  v1::DiagnoseRunResponse diagnosis;  // of every run
+  std::vector<v1::Event> events;      // of every run
 
   grpc::Status GetServerInfo(grpc::ServerContext*,
                              const v1::GetServerInfoRequest*,
@@ -75,6 +77,38 @@ class FakeDiagnosticsService final : public v1::DiagnosticsService::Service {
     response->mutable_certificate()->set_alpha(0.01);
     response->set_next_page_token(
         Page(matching, request->page_token(), response->mutable_units()));
+    return grpc::Status::OK;
+  }
+
+  grpc::Status DiagnoseRun(grpc::ServerContext*,
+                           const v1::DiagnoseRunRequest* /*request*/,
+                           v1::DiagnoseRunResponse* response) override {
+    *response = diagnosis;
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListEvents(grpc::ServerContext*,
+                          const v1::ListEventsRequest* request,
+                          v1::ListEventsResponse* response) override {
+    std::vector<v1::Event> matching;
+    for (const v1::Event& event : events) {
+      if (event.severity() >= request->min_severity()) {
+        matching.push_back(event);
+      }
+    }
+    response->set_next_page_token(
+        Page(matching, request->page_token(), response->mutable_events()));
+    return grpc::Status::OK;
+  }
+
+  grpc::Status WatchEvents(
+      grpc::ServerContext*, const v1::WatchEventsRequest* request,
+      grpc::ServerWriter<v1::WatchEventsResponse>* writer) override {
+    for (const v1::Event& event : events) {
+      v1::WatchEventsResponse response;
+      *response.mutable_event() = event;
+      if (event.event_id() > request->after_event_id()) writer->Write(response);
+    }
     return grpc::Status::OK;
   }
 

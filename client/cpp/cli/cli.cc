@@ -46,7 +46,7 @@ int RunCommandLine(int argc, const char* const* argv,
               .err = terminal.err,
               .interactive = terminal.interactive};
   CLI::App app(
-      "Asks a Firekeeper server which neurons are dead, and since when",
+      "Asks a Firekeeper server which neurons are dead, since when, and why",
       "firekeeper");
   app.set_version_flag("--version", "firekeeper " FIREKEEPER_VERSION);
   app.require_subcommand(1);
@@ -61,6 +61,8 @@ int RunCommandLine(int argc, const char* const* argv,
   AddWatchCommand(app, shell);
   AddPushCommand(app, shell);
   AddCheckCommand(app, shell);
+  AddDiagnoseCommand(app, shell);
+  AddEventsCommand(app, shell);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

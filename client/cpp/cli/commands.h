@@ -10,12 +10,14 @@
 namespace firekeeper::client::cli {
 
 // Requires of all: `shell` outlives the app.
-void AddServerCommands(CLI::App& app, Shell& shell);  // health, info
-void AddRunCommands(CLI::App& app, Shell& shell);     // runs, run, end, delete
-void AddLayerCommands(CLI::App& app, Shell& shell);   // layers, history
-void AddUnitsCommand(CLI::App& app, Shell& shell);    // units
-void AddWatchCommand(CLI::App& app, Shell& shell);    // watch
-void AddPushCommand(CLI::App& app, Shell& shell);     // push
-void AddCheckCommand(CLI::App& app, Shell& shell);    // check
+void AddServerCommands(CLI::App& app, Shell& shell);   // health, info
+void AddRunCommands(CLI::App& app, Shell& shell);      // runs, run, end, delete
+void AddLayerCommands(CLI::App& app, Shell& shell);    // layers, history
+void AddUnitsCommand(CLI::App& app, Shell& shell);     // units
+void AddWatchCommand(CLI::App& app, Shell& shell);     // watch
+void AddPushCommand(CLI::App& app, Shell& shell);      // push
+void AddCheckCommand(CLI::App& app, Shell& shell);     // check
+void AddDiagnoseCommand(CLI::App& app, Shell& shell);  // diagnose
+void AddEventsCommand(CLI::App& app, Shell& shell);    // events
 
 }  // namespace firekeeper::client::cli

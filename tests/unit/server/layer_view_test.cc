@@ -253,15 +253,15 @@ TEST_F(OneRankTest, ShowsTheNewestClosedWindowOfASignal) {
 
   const SignalView signal = layer_.View(2).signals.at(0);
 
-  EXPECT_EQ(signal.steps, (core::StepRange{.first = 2, .end = 4}));
+  EXPECT_EQ(signal.digest.steps, (core::StepRange{.first = 2, .end = 4}));
   EXPECT_FALSE(signal.open);
-  EXPECT_EQ(signal.observations, kExamples);
-  EXPECT_EQ(signal.clusters, kExamples);
-  EXPECT_DOUBLE_EQ(*signal.firing_ratio, 1.5 / 16.0);
-  EXPECT_DOUBLE_EQ(signal.mean, 1.5 / 16.0);
-  EXPECT_DOUBLE_EQ(*signal.zero_ratio, 1.0 - 1.5 / 16.0);
-  EXPECT_DOUBLE_EQ(signal.root_mean_square, std::sqrt(1.5 / 16.0));
-  EXPECT_EQ(signal.max, 1.0);
+  EXPECT_EQ(signal.digest.observations, kExamples);
+  EXPECT_EQ(signal.digest.clusters, kExamples);
+  EXPECT_DOUBLE_EQ(*signal.digest.firing_ratio, 1.5 / 16.0);
+  EXPECT_DOUBLE_EQ(signal.digest.mean, 1.5 / 16.0);
+  EXPECT_DOUBLE_EQ(*signal.digest.zero_ratio, 1.0 - 1.5 / 16.0);
+  EXPECT_DOUBLE_EQ(signal.digest.root_mean_square, std::sqrt(1.5 / 16.0));
+  EXPECT_EQ(signal.digest.max, 1.0);
 }
 
 TEST_F(OneRankTest, HistoryIsTheRetainedWindowsOldestFirst) {
@@ -273,11 +273,11 @@ TEST_F(OneRankTest, HistoryIsTheRetainedWindowsOldestFirst) {
 
   std::vector<std::int64_t> starts;
   for (const SignalView& window : history) {
-    starts.push_back(window.steps.first);
+    starts.push_back(window.digest.steps.first);
   }
   EXPECT_THAT(starts, ElementsAre(0, 1, 2, 4));
   EXPECT_TRUE(history.back().open);
-  EXPECT_EQ(history.back().units_never_fired, 2U);
+  EXPECT_EQ(history.back().digest.units_never_fired, 2U);
   EXPECT_THAT(layer_.History(core::Signal::kWeight, core::Phase::kTrain),
               IsEmpty());
 }

@@ -63,7 +63,7 @@ class RunWindowsTest : public ::testing::Test {
     std::vector<std::int64_t> starts;
     for (const SignalView& window : run_.FindLayer("fc1")->History(
              core::Signal::kActivation, core::Phase::kTrain)) {
-      if (window.open) starts.push_back(window.steps.first);
+      if (window.open) starts.push_back(window.digest.steps.first);
     }
     return starts;
   }

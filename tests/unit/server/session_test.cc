@@ -52,7 +52,7 @@ class SessionTest : public ::testing::Test {
     std::uint64_t observations = 0;
     for (const SignalView& window :
          layer->History(core::Signal::kActivation, core::Phase::kTrain)) {
-      observations += window.observations;
+      observations += window.digest.observations;
     }
     return observations;
   }

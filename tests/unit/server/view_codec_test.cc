@@ -136,10 +136,10 @@ TEST(ViewCodecTest, WhatASignalDoesNotDefineStaysAbsent) {
   SignalView view;
   view.signal = core::Signal::kWeight;
   view.phase = core::Phase::kEval;
-  view.steps = {.first = 4, .end = 8};
-  view.firing_ratio = 0.0;
-  view.zero_ratio = 0.25;
-  view.min = -std::numeric_limits<double>::infinity();
+  view.digest.steps = {.first = 4, .end = 8};
+  view.digest.firing_ratio = 0.0;
+  view.digest.zero_ratio = 0.25;
+  view.digest.min = -std::numeric_limits<double>::infinity();
   view.coverage.shards_received = 1;
   view.coverage.shards_expected = 2;
   v1::SignalReport report;

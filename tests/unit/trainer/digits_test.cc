@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string>
 
+#include "tests/support/digits_file.h"
 #include "tests/support/status_matchers.h"
 
 namespace firekeeper::digits {
@@ -139,8 +140,8 @@ TEST_F(DigitsFileTest, AFileThatUnpacksTooLargeIsRefused) {
 }
 
 TEST(RealDigitsTest, AreTheOnesThatScikitLearnDescribes) {
-  const std::string path(kDefaultPath);
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << "no python3-sklearn";
+  const std::string path = ::firekeeper::testing::DigitsFile();
+  if (path.empty()) GTEST_SKIP() << "no digits: FIREKEEPER_DIGITS is not set";
   const auto data = LoadDigits(path);
 
   ASSERT_THAT(data, IsOk());

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/digits_file.h"
 #include "tests/support/status_matchers.h"
 
 namespace firekeeper::digits {
@@ -44,8 +45,8 @@ class CountingObserver final : public RunObserver {
 class TrainingRunTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const std::string path(kDefaultPath);
-    if (!std::filesystem::exists(path)) GTEST_SKIP() << "no python3-sklearn";
+    const std::string path = ::firekeeper::testing::DigitsFile();
+    if (path.empty()) GTEST_SKIP() << "no digits: FIREKEEPER_DIGITS is not set";
     auto digits = LoadDigits(path);
     ASSERT_THAT(digits, IsOk());
     examples_ = Prepare(*digits, /*raw_inputs=*/false);

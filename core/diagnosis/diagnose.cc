@@ -1,0 +1,163 @@
+#include "core/diagnosis/diagnose.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/diagnosis/assessment.h"
+#include "core/diagnosis/consequences.h"
+#include "core/diagnosis/observability.h"
+#include "core/diagnosis/run_measures.h"
+#include "core/remedy_plan.h"
+
+namespace firekeeper::core {
+namespace {
+
+// A cause that reaches this score is worth naming as an alternative.
+constexpr double kAlternativeScore = 0.25;
+
+std::vector<Assessment> AssessAll(const Case& c) {
+  constexpr std::array kTable = {
+      AssessNumericalFailure,    AssessUnnormalizedInput,
+      AssessNegativeBiasInit,    AssessUnbalancedWeightInit,
+      AssessSymmetricInit,       AssessVanishingGradient,
+      AssessExplodingGradient,   AssessTooDeepOrNarrow,
+      AssessLearningRateTooHigh, AssessConstantOutput,
+      AssessConverged,           AssessIntendedSparsity,
+  };
+  std::vector<Assessment> all;
+  all.reserve(kTable.size());
+  for (const auto assess : kTable) all.push_back(assess(c));
+  return all;
+}
+
+// What was there at step 0 explains what came later.
+void YieldToStatic(std::vector<Assessment>* all) {
+  const Assessment* explains = nullptr;
+  for (Assessment& each : *all) {
+    if (!each.holds || !IsFault(each.cause)) continue;
+    if (each.dynamic && !each.has_own_evidence && explains != nullptr) {
+      each.holds = false;
+      each.why_not = absl::StrCat("explained by ", Name(explains->cause));
+    } else if (explains == nullptr) {
+      explains = &each;
+    }
+  }
+}
+
+Assessment* Holding(Cause cause, std::vector<Assessment>* all) {
+  const auto found =
+      std::ranges::find_if(*all, [cause](const Assessment& each) {
+        return each.cause == cause && each.holds;
+      });
+  return found == all->end() ? nullptr : &*found;
+}
+
+void Yield(Assessment* each, const Assessment* to) {
+  if (each == nullptr || to == nullptr) return;
+  each->holds = false;
+  each->why_not = absl::StrCat("explained by ", Name(to->cause));
+}
+
+// A growth of the gradient norm is what a learning rate that is too high does,
+// and no gradient at all is what a constant output gives.
+void YieldToEachOther(std::vector<Assessment>* all) {
+  Assessment* growth = Holding(Cause::kExplodingGradient, all);
+  if (growth != nullptr && growth->dynamic) {
+    Yield(growth, Holding(Cause::kLearningRateTooHigh, all));
+  }
+  Yield(Holding(Cause::kVanishingGradient, all),
+        Holding(Cause::kConstantOutput, all));
+}
+
+// After a NaN every other figure is that of a run which no longer exists.
+void YieldToNumericalFailure(std::vector<Assessment>* all) {
+  if (!all->front().holds) return;
+  for (Assessment& each : *all) {
+    if (&each == &all->front() || !each.holds) continue;
+    each.holds = false;
+    each.why_not = "the numbers are not finite: nothing else can be told";
+  }
+}
+
+Finding ToFinding(const Assessment& assessment,
+                  const std::vector<Assessment>& all) {
+  Finding finding;
+  finding.cause = assessment.cause;
+  finding.is_fault = IsFault(assessment.cause);
+  finding.score = assessment.sheet.Score();
+  finding.summary = assessment.summary;
+  finding.layers = assessment.layers;
+  finding.first_step = assessment.first_step;
+  finding.last_step = std::max(assessment.first_step, assessment.last_step);
+  finding.evidence = assessment.sheet.items();
+  for (const Assessment& other : all) {
+    if (other.holds || !IsFault(other.cause)) continue;
+    const double score = other.sheet.Score();
+    if (score < kAlternativeScore) continue;
+    finding.alternatives.push_back(
+        {.cause = other.cause, .score = score, .reason = other.why_not});
+  }
+  std::ranges::stable_sort(finding.alternatives, [](const ConsideredCause& a,
+                                                    const ConsideredCause& b) {
+    return a.score > b.score;
+  });
+  return finding;
+}
+
+// Deaths without a cause: everything that was measured, and no verdict.
+Assessment Unexplained(const Case& c, const std::vector<Assessment>& all) {
+  Assessment result;
+  result.cause = Cause::kUnknown;
+  result.holds = true;
+  result.last_step = c.facts.last_step;
+  result.summary =
+      absl::StrCat("units are dead (share ", c.measures.dead_share,
+                   " of the hidden ones), and no cause that is known fits");
+  for (const LayerMeasures& layer : c.measures.layers) {
+    if (layer.hidden &&
+        (layer.collapsed || layer.dead_share > c.settings.dead_share)) {
+      result.layers.push_back(layer.facts->name);
+    }
+  }
+  result.sheet.Above(
+      {.signal = "S8", .description = "share of dead hidden units"},
+      c.measures.dead_share, c.settings.dead_share);
+  for (const Assessment& each : all) {
+    if (!IsFault(each.cause)) continue;
+    for (Evidence item : each.sheet.items()) {
+      item.description = absl::StrCat(Name(each.cause), ": ", item.description);
+      result.sheet.Note(std::move(item));
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+Diagnosis Diagnose(const RunFacts& facts, const DiagnosisSettings& settings) {
+  const RunMeasures measures = MeasureRun(facts, settings);
+  const Case c{facts, measures, settings};
+  std::vector<Assessment> all = AssessAll(c);
+  YieldToNumericalFailure(&all);
+  YieldToEachOther(&all);
+  YieldToStatic(&all);
+  const bool explained = std::ranges::any_of(all, [](const Assessment& each) {
+    return each.holds && IsFault(each.cause);
+  });
+  if (!explained && measures.many_dead) all.push_back(Unexplained(c, all));
+  Diagnosis diagnosis;
+  for (const Assessment& each : all) {
+    if (!each.holds) continue;
+    Finding finding = ToFinding(each, all);
+    finding.remedies = RemediesFor(finding, facts, measures, settings);
+    diagnosis.findings.push_back(std::move(finding));
+  }
+  std::ranges::stable_partition(diagnosis.findings, &Finding::is_fault);
+  diagnosis.not_observable = NotObservableCauses(facts);
+  diagnosis.consequences = ConsequencesOf(facts, measures);
+  return diagnosis;
+}
+
+}  // namespace firekeeper::core

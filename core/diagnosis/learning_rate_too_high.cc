@@ -1,0 +1,160 @@
+// S7 and S8: units that fired at step 0 die when updates move the weights by a
+// large part of themselves. A large update ratio alone proves nothing: healthy
+// runs have been seen at 1.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/diagnosis/assessment.h"
+
+namespace firekeeper::core {
+namespace {
+
+struct LateDeaths {
+  std::int64_t first_after = -1;  // earliest last firing; -1: none known
+  std::int64_t median_after = -1;
+  std::int64_t last_by = -1;
+};
+
+LateDeaths LateDeathsOf(const RunFacts& facts) {
+  std::vector<std::int64_t> after;
+  LateDeaths late;
+  for (const LayerFacts& layer : facts.layers) {
+    if (layer.is_output) continue;
+    for (const DeathGroup& death : layer.deaths) {
+      if (death.after == kNeverFired) continue;
+      after.insert(after.end(), death.units, death.after);
+      late.last_by = std::max(late.last_by, death.by);
+    }
+  }
+  if (after.empty()) return late;
+  std::ranges::sort(after);
+  late.first_after = after.front();
+  late.median_after = after[after.size() / 2];
+  return late;
+}
+
+// The largest update ratio in windows that began before half of the late
+// deaths had happened; of all windows where their time is not known.
+std::optional<double> RatioBeforeDeaths(const RunFacts& facts,
+                                        const LateDeaths& late) {
+  std::optional<double> most;
+  for (const LayerFacts& layer : facts.layers) {
+    if (layer.is_output) continue;
+    for (const UpdateRatio& each : UpdateRatiosOf(layer)) {
+      if (late.median_after >= 0 && each.steps.first > late.median_after + 1) {
+        break;
+      }
+      most = std::max(most.value_or(0.0), each.ratio);
+    }
+  }
+  return most;
+}
+
+bool DiedLate(const Case& c, const LayerMeasures& layer) {
+  return layer.hidden && layer.late_share > c.settings.layer_late_share;
+}
+
+struct Weighed {
+  bool deaths = false;
+  bool steps = false;
+  bool own = false;
+};
+
+Weighed Weigh(const Case& c, const LateDeaths& late, Assessment* result) {
+  const RunMeasures& run = c.measures;
+  Weighed weighed;
+  double worst = 0.0;
+  for (const LayerMeasures& layer : run.layers) {
+    if (layer.hidden) worst = std::max(worst, layer.late_share);
+  }
+  const std::optional<double> largest = RatioBeforeDeaths(c.facts, late);
+  const bool only_median = largest.value_or(0.0) <= c.settings.update_ratio;
+  const bool silent_only = run.late_share <= c.settings.late_share &&
+                           worst <= c.settings.layer_late_share;
+  // Of two measures of one thing the one that holds carries the weight.
+  weighed.deaths = result->sheet.Above(
+      {.signal = "S8",
+       .description = "share of units that died after step 0",
+       .weight = silent_only ? 0.5 : 2.0},
+      run.late_share, c.settings.late_share);
+  const bool silent = result->sheet.Above(
+      {.signal = "S8",
+       .description = "share of units that fell silent after step 0",
+       .weight = silent_only ? 1.0 : 0.25},
+      run.late_silent_share, c.settings.late_share);
+  const bool early = result->sheet.Above(
+      {.signal = "S7",
+       .description = "largest update ratio before they died",
+       .weight = only_median ? 0.5 : 2.0},
+      largest, c.settings.update_ratio);
+  const bool median =
+      result->sheet.Above({.signal = "S7",
+                           .description = "median update ratio",
+                           .weight = only_median ? 1.0 : 0.5},
+                          run.update_median, c.settings.update_ratio_median);
+  weighed.own = result->sheet.Above(
+      {.signal = "S7",
+       .description = "first update ratio, for inputs of rms 1",
+       .weight = 0.5},
+      run.own_update, c.settings.update_ratio);
+  // A certificate takes hundreds of steps. Where nothing is learned, so many
+  // silent units need not wait for it.
+  weighed.deaths = weighed.deaths || worst > c.settings.layer_late_share ||
+                   (silent && run.loss.failed());
+  weighed.steps = early || median;
+  return weighed;
+}
+
+void WeighCourse(const Case& c, Assessment* result) {
+  std::uint64_t deaths = 0;
+  std::uint64_t revivals = 0;
+  for (const LayerFacts& layer : c.facts.layers) {
+    deaths += layer.total_deaths;
+    revivals += layer.total_revivals;
+  }
+  if (deaths > 0) {
+    result->sheet.Above(
+        {.signal = "S8", .description = "revivals a death", .weight = 0.25},
+        static_cast<double>(revivals) / static_cast<double>(deaths), 0.25);
+  }
+  if (c.measures.loss.learning == Learning::kUnknown) return;
+  result->sheet.Above({.signal = "S10",
+                       .description = "loss now over loss at the start",
+                       .weight = 0.25},
+                      c.measures.loss.Ratio(), c.settings.divergence_factor);
+}
+
+}  // namespace
+
+Assessment AssessLearningRateTooHigh(const Case& c) {
+  const RunMeasures& run = c.measures;
+  Assessment result;
+  result.cause = Cause::kLearningRateTooHigh;
+  result.dynamic = true;
+  const LateDeaths late = LateDeathsOf(c.facts);
+  const Weighed weighed = Weigh(c, late, &result);
+  WeighCourse(c, &result);
+  const bool diverged = run.loss.learning == Learning::kDiverged;
+  result.holds = weighed.steps && (weighed.deaths || diverged);
+  result.has_own_evidence = weighed.own;
+  result.first_step = std::max<std::int64_t>(0, late.first_after);
+  result.last_step = late.last_by >= 0 ? late.last_by : c.facts.last_step;
+  for (const LayerMeasures& layer : run.layers) {
+    if (DiedLate(c, layer) ||
+        (layer.hidden && layer.late_share > c.settings.late_share)) {
+      result.layers.push_back(layer.facts->name);
+    }
+  }
+  result.summary = absl::StrCat(
+      "units died after step 0 (share ", run.late_share,
+      " of all) under updates of up to ", run.update_early_max.value_or(0.0),
+      " of the weights a step");
+  result.why_not =
+      !weighed.steps ? "the updates are small" : "few units died after step 0";
+  return result;
+}
+
+}  // namespace firekeeper::core

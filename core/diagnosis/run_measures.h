@@ -1,0 +1,72 @@
+// The signals of a run: those of its layers, and what they give together.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/diagnosis/facts.h"
+#include "core/diagnosis/layer_measures.h"
+#include "core/diagnosis/loss_course.h"
+#include "core/diagnosis/settings.h"
+
+namespace firekeeper::core {
+
+// S2: the data as a layer without inputs reads it.
+struct InputMeasures {
+  std::size_t layer = 0;  // index into RunMeasures::layers
+  double offset = 0.0;    // gamma = ||mean|| / ||sd|| over the features
+  double rms = 0.0;
+  double mean = 0.0;  // pooled
+  double standard_deviation = 0.0;
+};
+
+struct RunMeasures {
+  std::vector<LayerMeasures> layers;  // in the order of the facts
+  std::vector<InputMeasures> inputs;  // of first layers that stream INPUT
+  LossCourse loss;
+
+  // S5 over hidden layers that have no normalisation and no residual.
+  std::optional<double> gain_product;
+  std::optional<double> gain_mean;  // geometric
+  // S6 over hidden layers at start, seen backwards: below 1 it vanishes.
+  std::optional<double> backward_factor;  // per layer
+  std::optional<double> backward_total;   // over all of them
+  // Norm of WEIGHT_GRADIENT in the first hidden layer at start.
+  std::optional<double> first_gradient;
+  // Largest gradient norm of the first steps over that of step 0.
+  std::optional<double> gradient_norm_growth;
+  // S9 over the layers of gain_product.
+  std::size_t depth = 0;
+  double width_sum = 0.0;
+  // Silent at start, last third of those layers less the first third.
+  std::optional<double> silent_growth;
+
+  // S8: shares of all hidden units.
+  double dead_share = 0.0;
+  double late_share = 0.0;
+  // Silent in the newest large window and not at step 0; 0 without one.
+  double late_silent_share = 0.0;
+  // S7 over hidden layers.
+  std::optional<double> update_early_max;
+  std::optional<double> update_median;  // of the worst layer
+  std::optional<double> own_update;     // OwnUpdateRatio of the worst layer
+
+  // dead_share, or the excess of one layer, is beyond its limit; or a layer
+  // has collapsed.
+  bool many_dead = false;
+  bool collapsed = false;
+
+  [[nodiscard]] bool learns() const {
+    return loss.learning == Learning::kLearning ||
+           loss.learning == Learning::kConverged;
+  }
+};
+
+// `facts` outlives the result.
+[[nodiscard]] RunMeasures MeasureRun(const RunFacts& facts,
+                                     const DiagnosisSettings& settings);
+
+}  // namespace firekeeper::core

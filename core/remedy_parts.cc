@@ -1,0 +1,107 @@
+#include "core/remedy_parts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+
+namespace firekeeper::core {
+namespace {
+
+constexpr std::size_t kNamedLayers = 4;
+
+}  // namespace
+
+std::string Digits(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.3g", value);
+  return text.data();
+}
+
+std::vector<const LayerMeasures*> LayersOf(const RemedyCase& c) {
+  std::vector<const LayerMeasures*> all;
+  std::vector<const LayerMeasures*> named;
+  for (const LayerMeasures& layer : c.measures.layers) {
+    if (!layer.hidden) continue;
+    all.push_back(&layer);
+    if (std::ranges::count(c.finding.layers, layer.facts->name) > 0) {
+      named.push_back(&layer);
+    }
+  }
+  return named.empty() ? all : named;
+}
+
+std::string NamesOf(const std::vector<const LayerMeasures*>& layers) {
+  std::string text;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (i == kNamedLayers) {
+      return absl::StrCat(text, " and ", layers.size() - i, " more");
+    }
+    const bool last = i + 1 == layers.size();
+    absl::StrAppend(&text,
+                    i == 0 ? ""
+                    : last ? " and "
+                           : ", ",
+                    layers[i]->facts->name);
+  }
+  return text;
+}
+
+std::optional<double> DeviationOf(InitRule rule, const LayerFacts& layer) {
+  if (layer.fan_in == 0) return std::nullopt;
+  const auto fan_in = static_cast<double>(layer.fan_in);
+  const auto units = static_cast<double>(layer.unit_count);
+  switch (rule) {
+    case InitRule::kHe:
+      return std::sqrt(2.0 / fan_in);
+    case InitRule::kGlorot:
+      return std::sqrt(2.0 / (fan_in + units));
+    case InitRule::kLecun:
+      return std::sqrt(1.0 / fan_in);
+    case InitRule::kRai:
+      // Lu et al. 2020, arXiv 1903.06733.
+      return 0.6007 / std::sqrt(fan_in);
+  }
+  return std::nullopt;
+}
+
+std::string DeviationsOf(InitRule rule,
+                         const std::vector<const LayerMeasures*>& layers) {
+  std::string text;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (i == kNamedLayers) {
+      return absl::StrCat(text, "; likewise ", layers.size() - i, " more");
+    }
+    const LayerFacts& layer = *layers[i]->facts;
+    absl::StrAppend(&text, i == 0 ? "" : "; ", layer.name);
+    const std::optional<double> sd = DeviationOf(rule, layer);
+    if (!sd) {
+      absl::StrAppend(&text, ": fan_in was not declared");
+      continue;
+    }
+    absl::StrAppend(&text, " (fan_in ", layer.fan_in, "): standard deviation ",
+                    Digits(*sd));
+  }
+  return text;
+}
+
+std::optional<RateAdvice> RateAdviceOf(const RemedyCase& c) {
+  const std::optional<double> ratio = c.measures.update_early_max;
+  if (!ratio || *ratio <= c.settings.target_update_ratio) return std::nullopt;
+  RateAdvice advice;
+  advice.observed_ratio = *ratio;
+  advice.factor = c.settings.target_update_ratio / *ratio;
+  const auto rates = c.facts.scalars.find(kLearningRateScalar);
+  if (rates != c.facts.scalars.end()) {
+    double most = 0.0;
+    for (const auto& point : rates->second.points) {
+      if (point.first >= c.settings.early_steps && most > 0.0) break;
+      if (std::isfinite(point.second)) most = std::max(most, point.second);
+    }
+    if (most > 0.0) advice.rate = most * advice.factor;
+  }
+  return advice;
+}
+
+}  // namespace firekeeper::core

@@ -1,0 +1,120 @@
+// Why units died and what happened: the answers that rest on a run's
+// assessment.
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/errors.h"
+#include "server/ingest/codec.h"
+#include "server/query/diagnosis_codec.h"
+#include "server/query/paging.h"
+#include "server/query/queries.h"
+
+namespace firekeeper::server {
+namespace {
+
+// The attempt before the newest whose dead units were counted.
+const AttemptView* AttemptBefore(const RunView& run) {
+  const AttemptView* before = nullptr;
+  for (const AttemptView& attempt : run.attempts) {
+    if (attempt.superseded && attempt.dead.total > 0) before = &attempt;
+  }
+  return before;
+}
+
+bool Matches(const v1::ListEventsRequest& request, const RunEvent& event) {
+  if (!request.layer().empty() && event.layer != request.layer()) return false;
+  return static_cast<int>(event.severity) >=
+         static_cast<int>(request.min_severity());
+}
+
+}  // namespace
+
+void Queries::CompareWithBefore(const std::string& tenant, const Run& run,
+                                v1::DiagnoseRunResponse* response) const {
+  const RunView view = run.View(registry_.Now());
+  const core::Share after = run.Assessed().dead;
+  if (after.total == 0) return;
+  const auto fill = [&](const core::Share& before) {
+    v1::RemedyOutcome* outcome = response->mutable_remedy_outcome();
+    ToProto(core::Compare(before, after), outcome);
+    return outcome;
+  };
+  if (const AttemptView* before = AttemptBefore(view)) {
+    v1::RemedyOutcome* outcome = fill(before->dead);
+    outcome->set_before_run_id(view.run_id);
+    outcome->set_before_attempt(before->number);
+    return;
+  }
+  if (view.remedy_of.empty()) return;
+  const auto before = registry_.Find({tenant, view.remedy_of});
+  if (!before.ok()) return;
+  (*before)->Assess(registry_.Now());
+  const core::Share dead = (*before)->Assessed().dead;
+  if (dead.total == 0) return;
+  fill(dead)->set_before_run_id(view.remedy_of);
+}
+
+absl::Status Queries::DiagnoseRun(const std::string& tenant,
+                                  const v1::DiagnoseRunRequest& request,
+                                  v1::DiagnoseRunResponse* response) const {
+  const auto run = FindRun(tenant, request.run_id());
+  if (!run.ok()) return run.status();
+  (*run)->Assess(registry_.Now());
+  const AssessedRun assessed = (*run)->Assessed();
+  ToProto(assessed.diagnosis, response);
+  response->set_evaluated_through_step(assessed.last_step);
+  CompareWithBefore(tenant, **run, response);
+  return absl::OkStatus();
+}
+
+absl::Status Queries::ListEvents(const std::string& tenant,
+                                 const v1::ListEventsRequest& request,
+                                 v1::ListEventsResponse* response) const {
+  const auto run = FindRun(tenant, request.run_id());
+  if (!run.ok()) return run.status();
+  if (!request.layer().empty()) {
+    const absl::Status named =
+        CheckName("layer", request.layer(), registry_.limits());
+    if (!named.ok()) return named;
+  }
+  if (!v1::EventSeverity_IsValid(request.min_severity())) {
+    return FieldError("min_severity",
+                      absl::StrCat(static_cast<int>(request.min_severity()),
+                                   " is no severity"));
+  }
+  const auto limit = PageLimit(request.page_size());
+  if (!limit.ok()) return limit.status();
+  const std::string query =
+      absl::StrCat("events", std::string(1, '\0'), tenant, std::string(1, '\0'),
+                   request.run_id(), std::string(1, '\0'), request.layer(),
+                   std::string(1, '\0'), request.min_severity());
+  // The number of the last event of the page before.
+  const auto after = NumericPosition(request.page_token(), query);
+  if (!after.ok()) return after.status();
+
+  (*run)->Assess(registry_.Now());
+  for (const RunEvent& event :
+       (*run)->events().After(*after, registry_.limits().max_events_per_run)) {
+    if (!Matches(request, event)) continue;
+    if (static_cast<std::size_t>(response->events_size()) == *limit) {
+      const std::uint64_t last =
+          response->events(response->events_size() - 1).event_id();
+      response->set_next_page_token(PageToken(query, absl::StrCat(last)));
+      break;
+    }
+    ToProto(event, request.run_id(), response->add_events());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<Run>> Queries::RunToWatch(
+    const std::string& tenant, const v1::WatchEventsRequest& request) const {
+  auto run = FindRun(tenant, request.run_id());
+  if (run.ok()) (*run)->Assess(registry_.Now());
+  return run;
+}
+
+}  // namespace firekeeper::server

@@ -1,0 +1,89 @@
+#include "server/state/run_assessment.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace firekeeper::server {
+namespace {
+
+core::EventSeverity SeverityOf(const core::Finding& finding) {
+  if (!finding.is_fault) return core::EventSeverity::kInfo;
+  return finding.cause == core::Cause::kNumericalFailure
+             ? core::EventSeverity::kCritical
+             : core::EventSeverity::kWarning;
+}
+
+RunEvent EventOf(const RunLook& look, core::EventKind kind,
+                 core::EventSeverity severity, std::string message) {
+  RunEvent event;
+  event.kind = kind;
+  event.severity = severity;
+  event.step = look.last_step;
+  event.time = look.now;
+  event.message = std::move(message);
+  return event;
+}
+
+}  // namespace
+
+void RunAssessment::Take(const RunLook& look) {
+  TakeLayers(look);
+  TakeFindings(look);
+  TakeSilence(look);
+}
+
+void RunAssessment::TakeLayers(const RunLook& look) {
+  for (const RunLook::Layer& layer : look.layers) {
+    core::LayerAlarm& alarm =
+        alarms_.try_emplace(layer.name, settings_).first->second;
+    for (core::LayerEvent& said : alarm.Observe(layer.situation)) {
+      RunEvent event =
+          EventOf(look, said.kind, said.severity, std::move(said.message));
+      event.layer = layer.name;
+      event.step = said.step;
+      event.unit_count = said.unit_count;
+      log_.Append(std::move(event));
+    }
+  }
+}
+
+void RunAssessment::TakeFindings(const RunLook& look) {
+  for (auto& [cause, known] : findings_) ++known.absent_looks;
+  for (const core::Finding& finding : look.diagnosis.findings) {
+    const auto [known, is_new] = findings_.try_emplace(finding.cause);
+    known->second.absent_looks = 0;
+    if (!is_new) continue;
+    RunEvent event = EventOf(look, core::EventKind::kFinding,
+                             SeverityOf(finding), finding.summary);
+    event.cause = finding.cause;
+    event.step = finding.last_step;
+    log_.Append(std::move(event));
+  }
+  for (auto known = findings_.begin(); known != findings_.end();) {
+    if (known->second.absent_looks < kClearAfter) {
+      ++known;
+      continue;
+    }
+    RunEvent event = EventOf(
+        look, core::EventKind::kFindingCleared, core::EventSeverity::kInfo,
+        absl::StrCat(core::Name(known->first), " is no longer found"));
+    event.cause = known->first;
+    log_.Append(std::move(event));
+    known = findings_.erase(known);
+  }
+}
+
+void RunAssessment::TakeSilence(const RunLook& look) {
+  if (look.silent == silent_) return;
+  silent_ = look.silent;
+  log_.Append(silent_
+                  ? EventOf(look, core::EventKind::kNoData,
+                            core::EventSeverity::kWarning,
+                            "no source reports any more, and none said goodbye")
+                  : EventOf(look, core::EventKind::kDataResumed,
+                            core::EventSeverity::kInfo, "a source is back"));
+}
+
+}  // namespace firekeeper::server

@@ -1,0 +1,126 @@
+// How a run is looked at as a whole: what the diagnosis and the events rest on.
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "core/diagnosis/diagnose.h"
+#include "server/state/run.h"
+#include "server/state/run_parts.h"
+
+namespace firekeeper::server {
+namespace {
+
+// Of a scalar: every step below this, and so many later ones.
+constexpr std::int64_t kDenseScalarSteps = 128;
+constexpr std::size_t kMaxLaterScalars = 512;
+
+constexpr std::array<std::string_view, 4> kDiagnosedScalars{
+    core::kLossScalar, core::kLearningRateScalar, core::kGradientNormScalar,
+    core::kLossScaleScalar};
+
+// Windows in which some layer received something, after the last in which this
+// one did. Windows that no layer sampled are no silence.
+std::size_t WindowsWithoutData(const std::set<std::int64_t>& all,
+                               const std::vector<std::int64_t>& own) {
+  if (own.empty()) return 0;
+  return static_cast<std::size_t>(
+      std::distance(all.upper_bound(own.back()), all.end()));
+}
+
+}  // namespace
+
+void Run::KeepHistory(const std::string& name, std::int64_t step,
+                      double value) {
+  if (std::ranges::count(kDiagnosedScalars, std::string_view(name)) == 0) {
+    return;
+  }
+  scalar_history_.try_emplace(name, kDenseScalarSteps, kMaxLaterScalars)
+      .first->second.Insert(step, value);
+}
+
+std::uint64_t Run::Version() const {
+  std::uint64_t version = closings_.load();
+  for (const auto& layer : Layers()) version += layer->version();
+  return version;
+}
+
+RunLook Run::Look(absl::Time now) {
+  RunLook look;
+  look.now = now;
+  core::RunFacts facts;
+  std::set<std::int64_t> windows;
+  std::vector<std::vector<std::int64_t>> windows_of;
+  const std::uint64_t units = UnitCount();
+  for (const auto& layer : Layers()) {
+    LayerLook seen = layer->Look(units);
+    windows.insert(seen.windows.begin(), seen.windows.end());
+    windows_of.push_back(std::move(seen.windows));
+    look.layers.push_back(
+        {.name = seen.facts.name, .situation = std::move(seen.situation)});
+    facts.layers.push_back(std::move(seen.facts));
+  }
+  for (std::size_t i = 0; i < look.layers.size(); ++i) {
+    look.layers[i].situation.windows_without_data =
+        WindowsWithoutData(windows, windows_of[i]);
+  }
+  {
+    const absl::MutexLock lock(&mutex_);
+    for (const auto& [name, history] : scalar_history_) {
+      facts.scalars[name].points = history.Values();
+    }
+    facts.last_step = facts_.last_step;
+  }
+  look.silent = View(now).state == RunState::kSilent;
+  look.last_step = facts.last_step;
+  look.diagnosis = core::Diagnose(facts, settings_.diagnosis);
+
+  AssessedRun assessed{.diagnosis = look.diagnosis,
+                       .last_step = look.last_step,
+                       .dead = {},
+                       .assessed = now};
+  for (const core::LayerFacts& layer : facts.layers) {
+    assessed.dead.count += layer.DeadUnits();
+    for (const std::uint64_t count : layer.units_by_state) {
+      assessed.dead.total += count;
+    }
+  }
+  const absl::MutexLock lock(&mutex_);
+  assessed_ = std::move(assessed);
+  return look;
+}
+
+void Run::Assess(absl::Time now) {
+  const absl::MutexLock assessing(&assess_mutex_);
+  const std::uint64_t closings = closings_.load();
+  const std::uint64_t version = Version();
+  if (version == assessed_version_) return;
+  assessment_.Take(Look(now));
+  assessed_version_ = version;
+  assessed_closings_ = closings;
+}
+
+void Run::AssessClosedWindows(absl::Time now) {
+  const bool silent = View(now).state == RunState::kSilent;
+  bool changed = false;
+  {
+    const absl::MutexLock assessing(&assess_mutex_);
+    if (silent != silent_) ++closings_;
+    silent_ = silent;
+    changed = closings_.load() != assessed_closings_;
+  }
+  if (changed) Assess(now);
+  const absl::MutexLock lock(&mutex_);
+  if (facts_.ended <= now && !events_.closed()) {
+    events_.Close(absl::OkStatus());
+  }
+}
+
+AssessedRun Run::Assessed() const {
+  const absl::MutexLock lock(&mutex_);
+  return assessed_;
+}
+
+}  // namespace firekeeper::server

@@ -1,0 +1,276 @@
+// Causes that show while training, and what is no fault. The numbers are
+// measured ones of STATISTICS.md 6.1 and 7.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "core/diagnosis/diagnose.h"
+#include "tests/unit/core/diagnosis_matchers.h"
+#include "tests/unit/core/facts_builder.h"
+
+namespace firekeeper::core {
+namespace {
+
+using ::firekeeper::testing::FactsBuilder;
+using ::firekeeper::testing::Faults;
+using ::firekeeper::testing::Findings;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+FactsBuilder AdamAtThreeHundredths() {
+  FactsBuilder run;
+  run.UpdateRatio(0.24, 0.03);
+  for (std::size_t i = 0; i < 4; ++i) run.Dead(i, 0.36, 12);
+  return run;
+}
+
+TEST(LearningRateTest, FiresOnAdamAtThreeHundredths) {
+  const FactsBuilder run = AdamAtThreeHundredths();
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  ASSERT_THAT(Faults(diagnosis), ElementsAre("learning_rate_too_high"));
+  EXPECT_EQ(diagnosis.findings[0].first_step, 12);
+  EXPECT_EQ(diagnosis.findings[0].last_step, 400);
+}
+
+TEST(LearningRateTest, FiresOnDivergence) {
+  FactsBuilder run;
+  run.UpdateRatio(0.4, 0.1).Loss(1.39, 20.0);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())),
+              ElementsAre("learning_rate_too_high"));
+}
+
+TEST(LearningRateTest, IsSilentAboutAFewDeaths) {
+  // Adam at 0.01: dead 0.055, accuracy 0.961.
+  FactsBuilder run;
+  run.UpdateRatio(0.11, 0.03);
+  for (std::size_t i = 0; i < 4; ++i) run.Dead(i, 0.055, 100);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), IsEmpty());
+}
+
+TEST(LearningRateTest, IsSilentWhereTheUpdatesAreSmall) {
+  FactsBuilder run;
+  run.UpdateRatio(0.008, 0.0014);
+  for (std::size_t i = 0; i < 4; ++i) run.Dead(i, 0.36, 12);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("unknown"));
+}
+
+TEST(LearningRateTest, IgnoresUpdatesAfterTheDeaths) {
+  FactsBuilder run;
+  run.UpdateRatio(0.01, 0.01);
+  for (std::size_t i = 0; i < 4; ++i) {
+    run.layer(i).train.at(Signal::kWeightUpdate).back().root_mean_square = 1.0;
+    run.Dead(i, 0.36, 12);
+  }
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("unknown"));
+}
+
+TEST(LearningRateTest, DoesNotWaitForCertificatesWhereNothingIsLearned) {
+  // Momentum 0.9 at 0.3 after 600 steps: half of the units are silent.
+  FactsBuilder run;
+  run.UpdateRatio(0.08, 0.03).Loss(1.39, 1.36);
+  for (std::size_t i = 0; i < 4; ++i) {
+    run.layer(i).train.at(Signal::kActivation).back().units_never_fired = 32;
+  }
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())),
+              ElementsAre("learning_rate_too_high"));
+}
+
+TEST(LearningRateTest, SilentUnitsAloneAreNoDeaths) {
+  FactsBuilder run;
+  run.UpdateRatio(0.24, 0.03);
+  for (std::size_t i = 0; i < 4; ++i) {
+    run.layer(i).train.at(Signal::kActivation).back().units_never_fired = 32;
+  }
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), IsEmpty());
+}
+
+TEST(LearningRateTest, CountsDeathsThatAProbeSees) {
+  FactsBuilder run;
+  run.UpdateRatio(0.24, 0.03);
+  for (std::size_t i = 0; i < 4; ++i) {
+    SignalDigest probe = run.layer(i).train.at(Signal::kActivation).back();
+    probe.units_never_fired = 30;
+    run.layer(i).probe_activation = probe;
+  }
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())),
+              ElementsAre("learning_rate_too_high"));
+}
+
+TEST(VanishingGradientTest, FiresOnPytorchWeightsInSixteenLayers) {
+  FactsBuilder run(16);
+  run.Gain(0.408, 0.41, 2.5e-7).Loss(1.39, 1.36);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("vanishing_gradient"));
+}
+
+TEST(VanishingGradientTest, FiresOnTinyWeightsBeforeTheLossIsKnown) {
+  FactsBuilder run(8);
+  run.Gain(0.057, 0.06, 2.1e-10).Without(Signal::kOutputGradient);
+  run.facts().scalars.clear();
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("vanishing_gradient"));
+}
+
+TEST(VanishingGradientTest, FiresOnSigmoid) {
+  FactsBuilder run(8, 64, Activation::kSigmoid);
+  run.Gain(0.7, 0.23, 4.3e-6).Loss(1.39, 1.36);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("vanishing_gradient"));
+}
+
+TEST(VanishingGradientTest, IsSilentOnGlorotInEightLayers) {
+  FactsBuilder run(8);
+  run.Gain(0.707, 0.7, 1e-2).Loss(1.39, 1.36);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), IsEmpty());
+}
+
+TEST(VanishingGradientTest, IsSilentOnTwoSigmoidsThatStartSlowly) {
+  // Product of the gains 0.042, first gradient 0.04.
+  FactsBuilder run(2, 64, Activation::kSigmoid);
+  run.Gain(0.6, 0.2, 0.04).Loss(1.39, 1.2);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), IsEmpty());
+}
+
+TEST(VanishingGradientTest, IsSilentWhereTheRunLearns) {
+  FactsBuilder run(8);
+  run.Gain(0.408, 0.41, 3.7e-4);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), IsEmpty());
+}
+
+TEST(VanishingGradientTest, IsNotConvergence) {
+  FactsBuilder run(8);
+  run.Gain(0.408, 0.41, 1e-9).Loss(1.39, 1e-4, 300);
+
+  EXPECT_THAT(Findings(Diagnose(run.facts())), ElementsAre("converged"));
+}
+
+TEST(ExplodingGradientTest, FiresOnTwiceTheHeDeviation) {
+  FactsBuilder run(8);
+  run.Gain(2.0, 2.0, 50.0).Loss(1.39, 1.5);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("exploding_gradient"));
+}
+
+TEST(ExplodingGradientTest, FiresOnANormThatGrows) {
+  FactsBuilder run;
+  run.Scalar(kGradientNormScalar, {1.0, 5.0, 150.0, 3000.0}).Loss(1.39, 30.0);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("exploding_gradient"));
+}
+
+TEST(ExplodingGradientTest, IsSilentOnEluAndHe) {
+  FactsBuilder run(8, 64, Activation::kElu);
+  run.Gain(1.0, 1.08, 1.0).Loss(1.39, 1.38);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), IsEmpty());
+}
+
+TEST(NumericalFailureTest, StandsAlone) {
+  FactsBuilder run = AdamAtThreeHundredths();
+  run.Inputs(100.0, 20.0);
+  run.layer(2).train.at(Signal::kActivation)[3].non_finite = 5;
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  ASSERT_THAT(Findings(diagnosis), ElementsAre("numerical_failure"));
+  EXPECT_EQ(diagnosis.findings[0].first_step, 4);
+  EXPECT_THAT(diagnosis.findings[0].layers, ElementsAre("h2"));
+  EXPECT_FALSE(diagnosis.findings[0].alternatives.empty());
+}
+
+TEST(NumericalFailureTest, FiresOnALossThatIsNotANumber) {
+  FactsBuilder run;
+  run.Scalar(kLossScalar, {1.3, 1.4, kNan});
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  ASSERT_THAT(Findings(diagnosis), ElementsAre("numerical_failure"));
+  EXPECT_EQ(diagnosis.findings[0].first_step, 2);
+}
+
+TEST(NumericalFailureTest, IsSilentAboutOverflowsOfALossScaler) {
+  FactsBuilder run;
+  run.Scalar(kLossScaleScalar, {65536.0, 32768.0});
+  run.layer(0).train.at(Signal::kWeightGradient)[1].non_finite = 64;
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), IsEmpty());
+}
+
+TEST(ConvergedTest, IsSaidAndIsNoFault) {
+  FactsBuilder run;
+  run.Loss(1.39, 1e-4, 300);
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  ASSERT_THAT(Findings(diagnosis), ElementsAre("converged"));
+  EXPECT_FALSE(diagnosis.findings[0].is_fault);
+}
+
+TEST(ConvergedTest, IsNotSaidAtAHundredthOfTheLoss) {
+  FactsBuilder run;
+  run.Loss(1.39, 0.0139);
+
+  EXPECT_THAT(Findings(Diagnose(run.facts())), IsEmpty());
+}
+
+TEST(IntendedSparsityTest, IsSaidOfALayerThatFiresRarely) {
+  FactsBuilder run;
+  run.layer(3).train.at(Signal::kActivation).back().firing_ratio = 0.03;
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  ASSERT_THAT(Findings(diagnosis), ElementsAre("intended_sparsity"));
+  EXPECT_FALSE(diagnosis.findings[0].is_fault);
+  EXPECT_THAT(diagnosis.findings[0].layers, ElementsAre("h3"));
+}
+
+TEST(IntendedSparsityTest, IsNotSaidOfDeadUnits) {
+  FactsBuilder run;
+  run.layer(3).train.at(Signal::kActivation).back().firing_ratio = 0.03;
+  run.Dead(3, 0.2, 50);
+
+  EXPECT_THAT(Findings(Diagnose(run.facts())), IsEmpty());
+}
+
+TEST(ConstantOutputTest, IsTheHeadsFault) {
+  // A softmax over one unit.
+  FactsBuilder run;
+  for (SignalDigest& digest : run.output().train.at(Signal::kActivation)) {
+    digest.units_constant = digest.units;
+  }
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  ASSERT_THAT(Findings(diagnosis), ElementsAre("constant_output"));
+  EXPECT_FALSE(diagnosis.findings[0].is_fault);
+}
+
+TEST(ConstantOutputTest, IsNotSaidWhereAHiddenLayerIsShut) {
+  FactsBuilder run;
+  run.Bias(-3.0, -2.1).SilentAtStart(1, 1.0).Dead(1, 1.0).Loss(1.39, 1.38);
+  for (SignalDigest& digest : run.output().train.at(Signal::kActivation)) {
+    digest.units_constant = digest.units;
+  }
+
+  EXPECT_THAT(Findings(Diagnose(run.facts())),
+              ElementsAre("negative_bias_init"));
+}
+
+}  // namespace
+}  // namespace firekeeper::core
