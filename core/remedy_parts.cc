@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "absl/strings/str_cat.h"
 
@@ -12,12 +11,6 @@ namespace {
 constexpr std::size_t kNamedLayers = 4;
 
 }  // namespace
-
-std::string Digits(double value) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.3g", value);
-  return text.data();
-}
 
 std::vector<const LayerMeasures*> LayersOf(const RemedyCase& c) {
   std::vector<const LayerMeasures*> all;

@@ -12,6 +12,7 @@
 #include "core/diagnosis/finding.h"
 #include "core/diagnosis/run_measures.h"
 #include "core/diagnosis/settings.h"
+#include "core/diagnosis/wording.h"
 #include "core/remedy.h"
 
 namespace firekeeper::core {
@@ -50,9 +51,6 @@ struct RateAdvice {
 // settings.target_update_ratio: the ratio is proportional to the rate, for SGD
 // and for Adam. Empty without a ratio above the target.
 [[nodiscard]] std::optional<RateAdvice> RateAdviceOf(const RemedyCase& c);
-
-// "a of b" with at most three significant digits.
-[[nodiscard]] std::string Digits(double value);
 
 // SELU keeps what it promises only with these.
 inline constexpr const char* kSeluConditions =

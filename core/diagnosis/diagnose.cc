@@ -9,6 +9,7 @@
 #include "core/diagnosis/consequences.h"
 #include "core/diagnosis/observability.h"
 #include "core/diagnosis/run_measures.h"
+#include "core/diagnosis/wording.h"
 #include "core/remedy_plan.h"
 
 namespace firekeeper::core {
@@ -113,8 +114,9 @@ Assessment Unexplained(const Case& c, const std::vector<Assessment>& all) {
   result.holds = true;
   result.last_step = c.facts.last_step;
   result.summary =
-      absl::StrCat("units are dead (share ", c.measures.dead_share,
-                   " of the hidden ones), and no cause that is known fits");
+      absl::StrCat(Percent(c.measures.dead_share),
+                   " of the hidden units are dead, and no cause that is known "
+                   "fits");
   for (const LayerMeasures& layer : c.measures.layers) {
     if (layer.hidden &&
         (layer.collapsed || layer.dead_share > c.settings.dead_share)) {

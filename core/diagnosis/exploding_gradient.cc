@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/diagnosis/assessment.h"
+#include "core/diagnosis/wording.h"
 
 namespace firekeeper::core {
 
@@ -34,10 +35,11 @@ Assessment AssessExplodingGradient(const Case& c) {
     }
   }
   result.summary =
-      profile ? absl::StrCat("every layer passes back ", *run.backward_factor,
+      profile ? absl::StrCat("every layer passes back ",
+                             Digits(*run.backward_factor),
                              " times the gradient that it gets")
               : absl::StrCat("the gradient norm grew ",
-                             run.gradient_norm_growth.value_or(0.0),
+                             Digits(run.gradient_norm_growth.value_or(0.0)),
                              " times within the first steps");
   result.why_not = profile || grown
                        ? "the gradient grows, and nothing came of it"

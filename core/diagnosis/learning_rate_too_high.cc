@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/diagnosis/assessment.h"
+#include "core/diagnosis/wording.h"
 
 namespace firekeeper::core {
 namespace {
@@ -149,9 +150,9 @@ Assessment AssessLearningRateTooHigh(const Case& c) {
     }
   }
   result.summary = absl::StrCat(
-      "units died after step 0 (share ", run.late_share,
-      " of all) under updates of up to ", run.update_early_max.value_or(0.0),
-      " of the weights a step");
+      Percent(run.late_share),
+      " of the hidden units died after step 0, under updates of up to ",
+      Percent(run.update_early_max.value_or(0.0)), " of the weights a step");
   result.why_not =
       !weighed.steps ? "the updates are small" : "few units died after step 0";
   return result;

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/diagnosis/assessment.h"
+#include "core/diagnosis/wording.h"
 
 namespace firekeeper::core {
 namespace {
@@ -91,7 +92,7 @@ Assessment AssessNegativeBiasInit(const Case& c) {
       "the biases of ", result.layers.size(),
       " layers start so low that their units cannot fire; the "
       "mean bias of ",
-      lowest->facts->name, " is ", lowest->bias_mean.value_or(0.0));
+      lowest->facts->name, " is ", Digits(lowest->bias_mean.value_or(0.0)));
   result.why_not = result.layers.empty()
                        ? "the biases start near zero"
                        : "the biases start low, and nothing came of it";

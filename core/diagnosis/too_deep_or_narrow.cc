@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/diagnosis/assessment.h"
+#include "core/diagnosis/wording.h"
 
 namespace firekeeper::core {
 namespace {
@@ -93,11 +94,11 @@ Assessment AssessTooDeepOrNarrow(const Case& c) {
       result.layers.push_back(layer.facts->name);
     }
   }
-  result.summary =
-      absl::StrCat(run.depth,
-                   " layers without normalisation or residual "
-                   "connection, sum of 1 / width ",
-                   run.width_sum, ": the examples become alike on the way");
+  result.summary = absl::StrCat(run.depth,
+                                " layers without normalisation or residual "
+                                "connection, sum of 1 / width ",
+                                Digits(run.width_sum),
+                                ": the examples become alike on the way");
   result.why_not = !(deep || narrow) ? "the network is neither deep nor narrow"
                    : !sound ? "the start is not sound: see the other causes"
                             : "depth does no harm here";

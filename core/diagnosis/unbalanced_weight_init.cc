@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/diagnosis/assessment.h"
+#include "core/diagnosis/wording.h"
 
 namespace firekeeper::core {
 namespace {
@@ -81,9 +82,9 @@ Assessment AssessUnbalancedWeightInit(const Case& c) {
   }
   result.holds = !result.layers.empty() && harmed;
   if (lowest != nullptr) {
-    result.summary = absl::StrCat("the weights start with a negative mean, in ",
-                                  lowest->facts->name, " ", *lowest->weight_z,
-                                  " standard errors below zero");
+    result.summary = absl::StrCat(
+        "the weights start with a negative mean, in ", lowest->facts->name, " ",
+        Digits(*lowest->weight_z), " standard errors below zero");
   }
   result.why_not = lowest == nullptr ? "the weights of step 0 were not streamed"
                    : result.layers.empty()

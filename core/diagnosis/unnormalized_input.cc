@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/diagnosis/assessment.h"
+#include "core/diagnosis/wording.h"
 
 namespace firekeeper::core {
 namespace {
@@ -125,10 +126,10 @@ Assessment AssessUnnormalizedInput(const Case& c) {
       result.layers.push_back(layer.facts->name);
     }
   }
-  result.summary =
-      absl::StrCat("the inputs have mean ", input->mean,
-                   " and standard deviation ", input->standard_deviation,
-                   ": offset ", input->offset, ", rms ", input->rms);
+  result.summary = absl::StrCat(
+      "the inputs have mean ", Digits(input->mean), " and standard deviation ",
+      Digits(input->standard_deviation), ": offset ", Digits(input->offset),
+      ", rms ", Digits(input->rms));
   result.why_not = beyond.any() ? "the inputs are off, and nothing came of it"
                                 : "the inputs are centred and of size 1";
   return result;

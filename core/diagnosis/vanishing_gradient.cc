@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/diagnosis/assessment.h"
+#include "core/diagnosis/wording.h"
 
 namespace firekeeper::core {
 namespace {
@@ -95,10 +96,10 @@ Assessment AssessVanishingGradient(const Case& c) {
       result.layers.push_back(layer.facts->name);
     }
   }
-  result.summary =
-      absl::StrCat("the layers pass back ",
-                   run.backward_factor.value_or(run.gain_mean.value_or(0.0)),
-                   " of the gradient each: the first layers cannot learn");
+  result.summary = absl::StrCat(
+      "the layers pass back ",
+      Percent(run.backward_factor.value_or(run.gain_mean.value_or(0.0))),
+      " of the gradient each: the first layers cannot learn");
   result.why_not = !shrinks        ? "the gradient reaches the first layer"
                    : !weighed.open ? "the gates are closed from the start"
                    : run.loss.learning == Learning::kConverged

@@ -16,7 +16,6 @@ std::string OtherStates(const v1::LayerReport& report) {
     switch (count.state()) {
       case v1::HEALTH_STATE_DEAD:
       case v1::HEALTH_STATE_BORN_DEAD:
-      case v1::HEALTH_STATE_DEAD_ON_SET:
       case v1::HEALTH_STATE_SILENT:
       case v1::HEALTH_STATE_ALIVE:
         break;
@@ -65,8 +64,7 @@ std::uint64_t UnitsIn(const v1::LayerReport& report, v1::HealthState state) {
 
 std::uint64_t DeadUnits(const v1::LayerReport& report) {
   return UnitsIn(report, v1::HEALTH_STATE_DEAD) +
-         UnitsIn(report, v1::HEALTH_STATE_BORN_DEAD) +
-         UnitsIn(report, v1::HEALTH_STATE_DEAD_ON_SET);
+         UnitsIn(report, v1::HEALTH_STATE_BORN_DEAD);
 }
 
 Table MakeLayerTable() {

@@ -12,7 +12,7 @@ namespace firekeeper::client::cli {
 // Units of the layer that are in `state`.
 [[nodiscard]] std::uint64_t UnitsIn(const v1::LayerReport& report,
                                     v1::HealthState state);
-// Dead of any kind: DEAD, BORN_DEAD and DEAD_ON_SET.
+// Dead with a certificate: DEAD and BORN_DEAD.
 [[nodiscard]] std::uint64_t DeadUnits(const v1::LayerReport& report);
 
 // Columns of AddLayerRow().
