@@ -40,7 +40,7 @@ class EventLog {
   explicit EventLog(std::size_t capacity) : capacity_(capacity) {}
 
   // Numbers the event and tells everyone who watches, from this thread, with
-  // no lock held.
+  // no lock of the log held.
   void Append(RunEvent event);
   // Events with a greater number, oldest first, at most `limit`.
   [[nodiscard]] std::vector<RunEvent> After(std::uint64_t event_id,

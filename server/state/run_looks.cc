@@ -112,8 +112,8 @@ void Run::AssessClosedWindows(absl::Time now) {
     changed = closings_.load() != assessed_closings_;
   }
   if (changed) Assess(now);
-  const absl::MutexLock lock(&mutex_);
-  if (facts_.ended <= now && !events_.closed()) {
+  // A watch ends with its run; whoever opens it again opens the log.
+  if (View(now).state == RunState::kEnded && !events_.closed()) {
     events_.Close(absl::OkStatus());
   }
 }

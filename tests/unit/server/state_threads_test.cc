@@ -72,6 +72,9 @@ void Train(Registry& registry, std::uint32_t rank) {
 void Query(Registry& registry) {
   for (const auto& run : registry.All()) {
     (void)run->View(registry.Now());
+    run->Assess(registry.Now());
+    (void)run->Assessed();
+    (void)run->events().After(0, 100);
     for (const auto& layer : run->Layers()) {
       const LayerView view = layer->View(run->UnitCount());
       (void)layer->Units({.units = run->UnitCount()},
