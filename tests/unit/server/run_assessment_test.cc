@@ -86,9 +86,9 @@ TEST_F(RunAssessmentTest, AFindingThatStaysAwayIsCleared) {
 }
 
 TEST_F(RunAssessmentTest, ANumericalFailureIsCriticalAndAnExplanationIsNot) {
-  EXPECT_THAT(Take(LookWith({core::Cause::kNumericalFailure,
-                             core::Cause::kConverged})),
-              ElementsAre("finding/critical", "finding/info"));
+  EXPECT_THAT(
+      Take(LookWith({core::Cause::kNumericalFailure, core::Cause::kConverged})),
+      ElementsAre("finding/critical", "finding/info"));
 }
 
 TEST_F(RunAssessmentTest, SaysThatARunWentSilentAndThatItIsBack) {
