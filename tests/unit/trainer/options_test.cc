@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <vector>
 
 namespace firekeeper::digits {
@@ -11,6 +12,8 @@ namespace {
 using ::testing::ElementsAre;
 
 std::variant<Options, int> Parse(std::vector<const char*> arguments) {
+  // The defaults are tested, not the machine.
+  unsetenv("FIREKEEPER_DIGITS");
   arguments.insert(arguments.begin(), "digits_trainer");
   return ParseOptions(static_cast<int>(arguments.size()), arguments.data());
 }

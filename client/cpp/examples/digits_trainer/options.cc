@@ -232,6 +232,7 @@ std::variant<Options, int> ParseOptions(int argc, const char* const* argv) {
   std::optional<double> learning_rate;
   bool no_firekeeper = false;
   app.add_option("--data", options.data, "digits.csv, gzipped or plain")
+      ->envname("FIREKEEPER_DIGITS")
       ->capture_default_str();
   app.add_flag("--raw-inputs", options.raw_inputs,
                "Do not bring the pixels to zero mean and unit variance");
