@@ -19,7 +19,9 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 const char* ExitCodeHelp() {
   return "Exit codes:\n"
          "  0  all is well\n"
-         "  1  check: more units are dead than allowed; health: not serving\n"
+         "  1  check: more units are dead than allowed; diagnose --gate: a "
+         "fault was\n"
+         "     found; health: not serving\n"
          "  2  the command line, or a file that it names, is wrong\n"
          "  3  the server did not answer\n"
          "  4  no such run or layer\n"

@@ -8,7 +8,8 @@ namespace firekeeper::client::cli {
 
 enum class ExitCode : int {
   kOk = 0,
-  // `check`: more units are dead than allowed. `health`: not serving.
+  // `check`: more units are dead than allowed. `diagnose --gate`: a fault was
+  // found. `health`: not serving.
   kFailed = 1,
   // The command line is wrong, or a file that it names.
   kUsage = 2,
