@@ -112,6 +112,9 @@ class Judge {
         health.also.Has(HealthState::kDead)) {
       Explain(unit, certified_by, &health);
     }
+    if (IsProven(unit)) {
+      health.proven_step = evidence_.sides.proof_steps.end - 1;
+    }
     if (health.state == HealthState::kUnknown) {
       const WindowEvidence& window = evidence_.windows[*incomplete];
       const RangeCoverage& coverage = CoverageOf(window, unit);
@@ -197,6 +200,15 @@ class Judge {
     return evidence_.sides.probe_step >= 0 &&
            evidence_.sides.probe_step >= evidence_.last_firing_step[unit] &&
            SideEvidence::Says(evidence_.sides.silent_on_probe, unit);
+  }
+
+  // A firing since then is worth more than any proof: somebody computed it from
+  // other inputs than the layer was given.
+  [[nodiscard]] bool IsProven(Index unit) const {
+    return SideEvidence::Says(evidence_.sides.proven, unit) &&
+           evidence_.last_firing_step[unit] <
+               evidence_.sides.proof_steps.first &&
+           evidence_.horizon_non_finite[unit] == 0;
   }
 
   // The mirror image of DEAD: always on for as long as would be proof of death.
@@ -322,6 +334,7 @@ LayerHealth EvaluateHealth(const LayerEvidence& evidence,
       const RelivedUnit relived = judge.Relive(unit, group);
       UnitHealth& verdict = health.units[static_cast<std::size_t>(unit)];
       verdict = judge.Verdict(unit, group, relived.life);
+      health.proven_units += verdict.proven_step.has_value() ? 1U : 0U;
       census.Add(unit, relived, verdict);
     }
   }

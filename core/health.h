@@ -66,6 +66,10 @@ struct UnitHealth {
   // Of the last death, to the window; empty where it never died.
   std::optional<DeathInterval> last_death;
   std::optional<DeathOrigin> origin;  // DEAD or BORN_DEAD
+  // The last step of a window in which the weights and the range of the inputs
+  // prove that the unit could not fire. Apart from the state: a proof needs no
+  // number of examples, and a certificate no weights.
+  std::optional<std::int64_t> proven_step;
   // DEAD or BORN_DEAD, and nothing moves its row or feeds it other inputs.
   bool permanent = false;
   std::optional<Saturation> saturation;  // SATURATED
@@ -94,6 +98,7 @@ struct LayerHealth {
   std::vector<UnitHealth> units;
   LayerLife life;
   CertificateTotals certificate;
+  std::uint64_t proven_units = 0;  // with a proven_step
   // First step of the horizon; -1 without a closed window.
   std::int64_t horizon_first_step = -1;
   // Last step of the last closed window; -1 without one.

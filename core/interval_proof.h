@@ -5,13 +5,18 @@
 
 #include <Eigen/Core>
 #include <cstdint>
+#include <limits>
 #include <vector>
+
+#include "absl/status/status.h"
+#include "core/affine_layer.h"
+#include "core/firing_rule.h"
+#include "core/unit_summary.h"
 
 namespace firekeeper::core {
 
 // The largest and least pre-activation that inputs within their ranges can
-// give a unit, as bounds: no exact evaluation of w . x + b in real arithmetic
-// lies outside.
+// give a unit, as bounds: no evaluation of w . x + b lies outside.
 struct PreActivationBounds {
   double low = 0.0;
   double high = 0.0;
@@ -29,19 +34,35 @@ using WeightRows =
                                    Eigen::RowMajor>>;
 using ValueArray = Eigen::Ref<const Eigen::ArrayXd>;
 
+// Half the distance from 1 to the next number of an arithmetic.
+inline constexpr double kDoubleRoundoff =
+    std::numeric_limits<double>::epsilon() / 2;
+inline constexpr double kSingleRoundoff =
+    std::numeric_limits<float>::epsilon() / 2;
+
 // Bounds of every unit (a row of `weights`):
 //   high = b + sum max(w, 0) x_max + sum min(w, 0) x_min, and low likewise,
-// each widened by more than all of its roundings. NaN or infinity anywhere in a
-// row, its bias or the ranges gives (-inf, +inf).
-// Requires: one bias a row, one input_min and input_max a column.
+// each widened by more than all of its roundings and those of a trainer that
+// sums the same products, in any order, with unit roundoff `roundoff`. NaN or
+// infinity anywhere in a row, its bias or the ranges gives (-inf, +inf).
+// Requires: one bias a row, one input_min and input_max a column, roundoff >=
+// 0.
 [[nodiscard]] std::vector<PreActivationBounds> BoundPreActivations(
     const WeightRows& weights, const ValueArray& bias,
-    const ValueArray& input_min, const ValueArray& input_max);
+    const ValueArray& input_min, const ValueArray& input_max,
+    double roundoff = kDoubleRoundoff);
 
-// `tolerance` is what the trainer's own arithmetic may add to z: a sum of n
-// products in binary32 is off by at most about n * 6e-8 * sum |w x|. With 0 the
-// proof is about real numbers. Requires: tolerance >= 0.
-[[nodiscard]] UnitProof ProofOf(const PreActivationBounds& bounds,
-                                double tolerance = 0.0);
+[[nodiscard]] UnitProof ProofOf(const PreActivationBounds& bounds);
+
+// Whether a unit is silent wherever z <= 0, so that such a bound is a proof.
+// `rule` is that of the layer's PRE_ACTIVATION.
+[[nodiscard]] bool IsIdleBelowZero(const FiringRule& rule);
+
+// Sets summary->proven: n of the units that are proven unable to fire on
+// the ranges of `layer.input`, 0 of the others. Sums are taken to be binary64
+// where the weights are, binary32 otherwise. Fails with kInvalidArgument,
+// changing nothing, where shapes do not fit each other or the summary.
+// Requires: summary->columns.proof; it is that of layer.weight.
+absl::Status ProveUnits(const AffineLayer& layer, UnitSummary* summary);
 
 }  // namespace firekeeper::core

@@ -81,18 +81,23 @@ void KeepObservedFirings(const SignalTrack& track,
   }
 }
 
-void AddProbe(const SignalTrack& track, double min_coverage,
-              SideEvidence* sides) {
+// The newest closed window; null where there is none, or not of every shard.
+const Window* NewestWhole(const SignalTrack& track, double min_coverage) {
   const SignalTrack::TrackedWindow* newest = nullptr;
   for (const auto& [first, tracked] : track.windows()) {
     if (!tracked.open) newest = &tracked;
   }
-  if (newest == nullptr ||
-      CoverageShare(track.CoverageOf(*newest)) < min_coverage) {
-    return;
-  }
-  const UnitSummary& merged = newest->window.merged();
-  sides->probe_step = newest->window.steps().first;
+  const bool whole = newest != nullptr &&
+                     CoverageShare(track.CoverageOf(*newest)) >= min_coverage;
+  return whole ? &newest->window : nullptr;
+}
+
+void AddProbe(const SignalTrack& track, double min_coverage,
+              SideEvidence* sides) {
+  const Window* const newest = NewestWhole(track, min_coverage);
+  if (newest == nullptr) return;
+  const UnitSummary& merged = newest->merged();
+  sides->probe_step = newest->steps().first;
   sides->silent_on_probe.assign(static_cast<std::size_t>(merged.unit_count()),
                                 0);
   for (Index unit = 0; unit < merged.unit_count(); ++unit) {
@@ -118,6 +123,21 @@ void AddBirth(const SignalTrack& track, double min_coverage,
   for (Index unit = 0; unit < merged.unit_count(); ++unit) {
     sides->silent_at_birth[static_cast<std::size_t>(unit)] =
         merged.firings[unit] == 0;
+  }
+}
+
+void AddProofs(const SignalTrack& track, double min_coverage,
+               SideEvidence* sides) {
+  if (!track.settings().columns.proof) return;
+  const Window* const newest = NewestWhole(track, min_coverage);
+  if (newest == nullptr) return;
+  const UnitSummary& merged = newest->merged();
+  sides->proof_steps = newest->steps();
+  sides->proven.assign(static_cast<std::size_t>(merged.unit_count()), 0);
+  for (Index unit = 0; unit < merged.unit_count(); ++unit) {
+    sides->proven[static_cast<std::size_t>(unit)] =
+        merged.observations[unit] > 0 && merged.non_finite[unit] == 0 &&
+        merged.proven[unit] == merged.observations[unit];
   }
 }
 
@@ -164,7 +184,12 @@ SideEvidence GatherSides(const SideTracks& tracks,
     sides.frozen = totals(*tracks.weight_update).ZeroUnits();
     AddKept(*tracks.weight_update, &sides);
   }
-  if (tracks.weight != nullptr) AddKept(*tracks.weight, &sides);
+  if (tracks.weight != nullptr) {
+    AddKept(*tracks.weight, &sides);
+    if (tracks.proofs_hold) {
+      AddProofs(*tracks.weight, settings.min_coverage, &sides);
+    }
+  }
   if (CountsFirings(tracks.probe)) {
     AddProbe(*tracks.probe, settings.min_coverage, &sides);
   }

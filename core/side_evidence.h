@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/unit_counts.h"
+#include "core/window_plan.h"
 
 namespace firekeeper::core {
 
@@ -31,6 +32,10 @@ struct SideEvidence {
   UnitFlags no_output_gradient;
   // The same of WEIGHT_UPDATE: nothing moves the row.
   UnitFlags frozen;
+  // An interval bound proves that the unit could not fire on what the layer was
+  // given in proof_steps, the newest closed window of WEIGHT; on every shard.
+  UnitFlags proven;
+  StepRange proof_steps;
   // Through this step the WEIGHT row is known to be that of step 0 up to a
   // factor, or WEIGHT_UPDATE to have been zero. -1: not known.
   StepArray row_kept_through;
@@ -59,6 +64,8 @@ struct SideTracks {
   const SignalTrack* weight_update = nullptr;
   const SignalTrack* birth = nullptr;
   const SignalTrack* probe = nullptr;
+  // z is W x + b and the unit is silent wherever z <= 0: a proof holds.
+  bool proofs_hold = false;
 };
 
 // `evidence` is of the track that tells firing: its horizon is everybody's.

@@ -82,7 +82,8 @@ class Checksum {
 
 std::uint64_t ColumnBits(const ColumnSet& columns) {
   return (columns.firings ? 1U : 0U) | (columns.clusters ? 2U : 0U) |
-         (columns.gate ? 4U : 0U) | (columns.moments ? 8U : 0U);
+         (columns.gate ? 4U : 0U) | (columns.moments ? 8U : 0U) |
+         (columns.proof ? 16U : 0U);
 }
 
 }  // namespace
@@ -99,6 +100,7 @@ ColumnSet ColumnsFor(Signal signal, bool counts_firings) {
     case Signal::kWeightGradient:
       return {.firings = counts_firings, .clusters = true, .moments = true};
     case Signal::kWeight:
+      return {.firings = counts_firings, .moments = true, .proof = true};
     case Signal::kBias:
     case Signal::kWeightUpdate:
     case Signal::kInput:
@@ -123,6 +125,7 @@ UnitSummary::UnitSummary(Index units, ColumnSet set)
       m2(Reals(units, set.moments, 0.0)),
       min(Reals(units, set.moments, kInfinity)),
       max(Reals(units, set.moments, -kInfinity)),
+      proven(Zeros(units, set.proof)),
       last_firing_step(
           StepArray::Constant(set.firings ? units : 0, kNeverFired)),
       first_seen_step(StepArray::Constant(units, kNeverSeen)) {
@@ -150,6 +153,7 @@ absl::Status UnitSummary::MergeAt(Index offset, const UnitSummary& other) {
   AddSegment(positives, offset, other.positives);
   AddSegment(closed_high, offset, other.closed_high);
   AddSegment(zeros, offset, other.zeros);
+  AddSegment(proven, offset, other.proven);
   if (columns.firings) {
     auto last = last_firing_step.segment(offset, units);
     last = last.max(other.last_firing_step);
@@ -195,6 +199,7 @@ std::uint32_t Fingerprint(const UnitSummary& summary) {
   checksum.Add(summary.zeros);
   checksum.Add(summary.min);
   checksum.Add(summary.max);
+  checksum.Add(summary.proven);
   return checksum.value();
 }
 

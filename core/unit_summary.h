@@ -26,13 +26,15 @@ struct ColumnSet {
   bool clusters = false;  // nc, and kc where firings
   bool gate = false;      // positives, closed_high, zeros
   bool moments = false;   // abs_sum, mean, m2, min, max
+  bool proof = false;     // proven
 
   friend bool operator==(const ColumnSet&, const ColumnSet&) = default;
 };
 
 // The columns a signal needs: ACTIVATION and PRE_ACTIVATION all; gradients
 // firings, clusters and moments; the rest firings (WEIGHT and BIAS and the
-// others count value > 0) and moments. `counts` false drops firings.
+// others count value > 0) and moments, WEIGHT the proof too. `counts` false
+// drops firings.
 [[nodiscard]] ColumnSet ColumnsFor(Signal signal, bool counts_firings);
 
 // No firing was seen.
@@ -77,6 +79,9 @@ struct UnitSummary {
   Eigen::ArrayXd m2;           // squared distances from mean
   Eigen::ArrayXd min;          // columns.moments
   Eigen::ArrayXd max;          // columns.moments
+  // Observations of snapshots that came with a proof that the unit cannot fire
+  // (interval_proof.h); n where all of them did. columns.proof
+  CountArray proven;
   StepArray last_firing_step;  // kNeverFired; columns.firings
   StepArray first_seen_step;   // kNeverSeen; always
 };

@@ -131,6 +131,7 @@ std::size_t Window::MemoryFor(Index units, const ColumnSet& columns) {
   if (columns.firings && columns.clusters) arrays += 1;
   if (columns.gate) arrays += 3;
   if (columns.moments) arrays += 5;
+  if (columns.proof) arrays += 1;
   return sizeof(Window) +
          arrays * sizeof(double) * static_cast<std::size_t>(units);
 }

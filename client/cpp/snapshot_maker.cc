@@ -47,6 +47,21 @@ bool CanTravelWhole(const core::TensorView& view, bool with_cluster_axis) {
   return !with_cluster_axis || view.layout.cluster_axis().value_or(0) == 0;
 }
 
+std::shared_ptr<v1::Snapshot> NewSnapshot(const std::string& layer,
+                                          const SnapshotKey& key) {
+  auto snapshot = std::make_shared<v1::Snapshot>();
+  snapshot->set_layer(layer);
+  snapshot->set_signal(static_cast<v1::Signal>(key.signal));
+  snapshot->set_phase(static_cast<v1::Phase>(key.phase));
+  snapshot->set_step(key.step);
+  snapshot->set_part(key.part);
+  return snapshot;
+}
+
+std::uint64_t SamplesOf(const core::TensorView& view) {
+  return static_cast<std::uint64_t>(view.layout.row_count());
+}
+
 }  // namespace
 
 SnapshotMaker::SnapshotMaker(const WatcherOptions& options)
@@ -71,6 +86,9 @@ SnapshotMaker::LayerPlan SnapshotMaker::PlanFor(const LayerSpec& layer) {
     plan.columns[i] = core::ColumnsFor(signal, plan.rules[i].counts());
     if (layer.cluster_split) plan.columns[i].clusters = false;
   }
+  plan.proofs_hold =
+      !layer.norm_before && !layer.residual &&
+      core::IsIdleBelowZero(plan.rules[IndexOf(core::Signal::kPreActivation)]);
   return plan;
 }
 
@@ -88,7 +106,7 @@ absl::Status SnapshotMaker::CheckKey(const SnapshotKey& key) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<MadeSnapshot> SnapshotMaker::Make(
+absl::StatusOr<SnapshotMaker::Target> SnapshotMaker::TargetOf(
     const SnapshotKey& key, const core::TensorView& view) const {
   if (absl::Status status = CheckKey(key); !status.ok()) return status;
   const auto layer = layers_.find(key.layer);
@@ -104,26 +122,55 @@ absl::StatusOr<MadeSnapshot> SnapshotMaker::Make(
                      " declared ", plan.widths[signal]));
   }
   if (absl::Status status = CheckView(view); !status.ok()) return status;
+  return Target{.layer = layer->first, .plan = plan, .signal = signal};
+}
 
-  auto snapshot = std::make_shared<v1::Snapshot>();
-  snapshot->set_layer(layer->first);
-  snapshot->set_signal(static_cast<v1::Signal>(key.signal));
-  snapshot->set_phase(static_cast<v1::Phase>(key.phase));
-  snapshot->set_step(key.step);
-  snapshot->set_part(key.part);
-  const bool with_cluster_axis = !plan.cluster_split;
+absl::StatusOr<core::UnitSummary> SnapshotMaker::Reduce(
+    const Target& target, const core::TensorView& view) {
+  return core::Reduce(view, {.rule = target.plan.rules[target.signal],
+                             .columns = target.plan.columns[target.signal]});
+}
+
+absl::StatusOr<MadeSnapshot> SnapshotMaker::Make(
+    const SnapshotKey& key, const core::TensorView& view) const {
+  const auto target = TargetOf(key, view);
+  if (!target.ok()) return target.status();
+  auto snapshot = NewSnapshot(target->layer, key);
+  const bool with_cluster_axis = !target->plan.cluster_split;
   if (send_mode_ == SendMode::kTensor &&
       CanTravelWhole(view, with_cluster_axis)) {
     *snapshot->mutable_tensor() = EncodeTensor(view, with_cluster_axis);
   } else {
-    const auto summary = core::Reduce(
-        view, {.rule = plan.rules[signal], .columns = plan.columns[signal]});
+    const auto summary = Reduce(*target, view);
     if (!summary.ok()) return summary.status();
     *snapshot->mutable_summary() = EncodeSummary(*summary);
   }
-  return MadeSnapshot{
-      .snapshot = std::move(snapshot),
-      .samples = static_cast<std::uint64_t>(view.layout.row_count())};
+  return MadeSnapshot{.snapshot = std::move(snapshot),
+                      .samples = SamplesOf(view)};
+}
+
+absl::StatusOr<MadeSnapshot> SnapshotMaker::MakeWeight(
+    const SnapshotKey& key, const core::AffineLayer& layer) const {
+  if (key.signal != core::Signal::kWeight) {
+    return absl::InvalidArgumentError("signal must be WEIGHT");
+  }
+  const auto target = TargetOf(key, layer.weight);
+  if (!target.ok()) return target.status();
+  for (const core::TensorView* view : {&layer.bias, &layer.input}) {
+    if (absl::Status status = CheckView(*view); !status.ok()) return status;
+  }
+  auto summary = Reduce(*target, layer.weight);
+  if (!summary.ok()) return summary.status();
+  if (target->plan.proofs_hold) {
+    if (absl::Status status = core::ProveUnits(layer, &*summary);
+        !status.ok()) {
+      return status;
+    }
+  }
+  auto snapshot = NewSnapshot(target->layer, key);
+  *snapshot->mutable_summary() = EncodeSummary(*summary);
+  return MadeSnapshot{.snapshot = std::move(snapshot),
+                      .samples = SamplesOf(layer.weight)};
 }
 
 }  // namespace firekeeper::client

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "client/cpp/watcher.h"
 #include "core/firing_rule.h"
+#include "core/interval_proof.h"
 #include "core/unit_summary.h"
 #include "firekeeper/v1/ingest.pb.h"
 
@@ -35,6 +36,10 @@ class SnapshotMaker {
   // that the server would refuse.
   [[nodiscard]] absl::StatusOr<MadeSnapshot> Make(
       const SnapshotKey& key, const core::TensorView& view) const;
+  // The WEIGHT of a layer, with proofs of the units that its inputs cannot make
+  // fire. Fails likewise, and where the shapes do not fit each other.
+  [[nodiscard]] absl::StatusOr<MadeSnapshot> MakeWeight(
+      const SnapshotKey& key, const core::AffineLayer& layer) const;
 
  private:
   static constexpr std::size_t kSignals = 9;
@@ -45,10 +50,22 @@ class SnapshotMaker {
     std::array<core::FiringRule, kSignals> rules;
     std::array<core::ColumnSet, kSignals> columns;
     bool cluster_split = false;
+    // A bound of z <= 0 proves that a unit is silent.
+    bool proofs_hold = false;
+  };
+  // Where a snapshot goes, checked.
+  struct Target {
+    const std::string& layer;
+    const LayerPlan& plan;
+    std::size_t signal;  // Signal - 1
   };
 
   static LayerPlan PlanFor(const LayerSpec& layer);
   [[nodiscard]] absl::Status CheckKey(const SnapshotKey& key) const;
+  [[nodiscard]] absl::StatusOr<Target> TargetOf(
+      const SnapshotKey& key, const core::TensorView& view) const;
+  static absl::StatusOr<core::UnitSummary> Reduce(const Target& target,
+                                                  const core::TensorView& view);
 
   const SendMode send_mode_;
   const std::int64_t resume_step_;

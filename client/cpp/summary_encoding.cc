@@ -120,6 +120,9 @@ v1::UnitSummary EncodeSummary(const core::UnitSummary& summary) {
   }
   AddCountColumn(v1::SUMMARY_COLUMN_NON_FINITE, summary.non_finite, &proto);
   if (has.moments) AddMoments(summary, &proto);
+  if (has.proof && (summary.proven > 0U).any()) {
+    AddCountColumn(v1::SUMMARY_COLUMN_PROVEN, summary.proven, &proto);
+  }
   return proto;
 }
 

@@ -87,6 +87,7 @@ class Watcher::Impl {
   }
 
   void Observe(const SnapshotKey& key, const core::TensorView& view);
+  void ObserveWeight(const SnapshotKey& key, const core::AffineLayer& layer);
   void ObserveScalar(std::string_view name, std::int64_t step, double value);
   void StepDone(std::int64_t step);
   void CountInvalid(const std::string& why);
@@ -102,6 +103,8 @@ class Watcher::Impl {
  private:
   // After the end nothing enters the ring.
   bool CountIfFinal() ABSL_LOCKS_EXCLUDED(state_.mutex);
+  void Enqueue(const SnapshotKey& key, absl::StatusOr<MadeSnapshot> made)
+      ABSL_LOCKS_EXCLUDED(state_.mutex);
 
   const std::string launch_token_;
   const LogFunction log_;
@@ -131,8 +134,16 @@ bool Watcher::Impl::CountIfFinal() {
 
 void Watcher::Impl::Observe(const SnapshotKey& key,
                             const core::TensorView& view) {
-  if (CountIfFinal()) return;
-  absl::StatusOr<MadeSnapshot> made = maker_.Make(key, view);
+  if (!CountIfFinal()) Enqueue(key, maker_.Make(key, view));
+}
+
+void Watcher::Impl::ObserveWeight(const SnapshotKey& key,
+                                  const core::AffineLayer& layer) {
+  if (!CountIfFinal()) Enqueue(key, maker_.MakeWeight(key, layer));
+}
+
+void Watcher::Impl::Enqueue(const SnapshotKey& key,
+                            absl::StatusOr<MadeSnapshot> made) {
   if (!made.ok()) {
     CountInvalid(std::string(made.status().message()));
     return;
@@ -288,6 +299,15 @@ void Watcher::Observe(const SnapshotKey& key,
     impl_->Observe(key, view);
   } catch (const std::exception& error) {
     // Out of memory: training must not end for our sake.
+    impl_->CountInvalid(error.what());
+  }
+}
+
+void Watcher::ObserveWeight(const SnapshotKey& key,
+                            const core::AffineLayer& layer) noexcept {
+  try {
+    impl_->ObserveWeight(key, layer);
+  } catch (const std::exception& error) {
     impl_->CountInvalid(error.what());
   }
 }

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/cpp/watcher_options.h"
+#include "core/affine_layer.h"
 #include "core/signal.h"
 #include "core/tensor_view.h"
 
@@ -103,6 +104,15 @@ class Watcher {
   // Never throws and never waits for the network. Something invalid is counted
   // and logged once; nothing is enqueued.
   void Observe(const SnapshotKey& key, const core::TensorView& view) noexcept;
+
+  // Observe() of a layer's WEIGHT together with what makes a proof of it: the
+  // units that cannot fire on `layer.input`, whatever is in it between each
+  // feature's least and greatest value, are reported as proven. For layers with
+  // z = W x + b that fire where z > 0; in others nothing is proven. Sent as a
+  // summary in either mode. Costs a pass over weight and input. `input` is all
+  // that this process gave the layer in this step.
+  void ObserveWeight(const SnapshotKey& key,
+                     const core::AffineLayer& layer) noexcept;
 
   // A number of the whole run at one step: "loss", "learning_rate",
   // "gradient_norm", "loss_scale". NaN and infinity are kept: they are

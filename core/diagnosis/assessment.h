@@ -62,10 +62,11 @@ struct Assessment {
   std::vector<std::string> layers;
   std::int64_t first_step = 0;
   std::int64_t last_step = 0;
-  // It rests on what happened during training, which a cause that was there
-  // at step 0 may explain.
+  // The step by which the evidence was complete; 0 where the start tells.
+  std::int64_t seen_by = 0;
+  // It rests on what happened during training.
   bool dynamic = false;
-  // Dynamic, and with evidence that no static cause explains.
+  // Dynamic, and with evidence that no other cause explains.
   bool has_own_evidence = false;
 };
 

@@ -33,25 +33,20 @@ std::vector<Assessment> AssessAll(const Case& c) {
   return all;
 }
 
-// What was there at step 0 explains what came later.
-void YieldToStatic(std::vector<Assessment>* all) {
-  const Assessment* explains = nullptr;
-  for (Assessment& each : *all) {
-    if (!each.holds || !IsFault(each.cause)) continue;
-    if (each.dynamic && !each.has_own_evidence && explains != nullptr) {
-      each.holds = false;
-      each.why_not = absl::StrCat("explained by ", Name(explains->cause));
-    } else if (explains == nullptr) {
-      explains = &each;
-    }
-  }
-}
-
 Assessment* Holding(Cause cause, std::vector<Assessment>* all) {
   const auto found =
       std::ranges::find_if(*all, [cause](const Assessment& each) {
         return each.cause == cause && each.holds;
       });
+  return found == all->end() ? nullptr : &*found;
+}
+
+// The first fault that was there before training; null without one.
+const Assessment* FirstOfTheStart(std::vector<Assessment>* all) {
+  const auto found = std::ranges::find_if(*all, [](const Assessment& each) {
+    return each.holds && !each.dynamic && IsFault(each.cause) &&
+           each.cause != Cause::kNumericalFailure;
+  });
   return found == all->end() ? nullptr : &*found;
 }
 
@@ -61,22 +56,31 @@ void Yield(Assessment* each, const Assessment* to) {
   each->why_not = absl::StrCat("explained by ", Name(to->cause));
 }
 
-// A growth of the gradient norm is what a learning rate that is too high does,
-// and no gradient at all is what a constant output gives.
+// Inputs that are too large make updates too large, whatever the learning rate;
+// other faults of the start make them smaller. A growth of the gradient norm is
+// what a learning rate that is too high does, and no gradient at all is what a
+// constant output gives.
 void YieldToEachOther(std::vector<Assessment>* all) {
+  const Assessment* inputs = Holding(Cause::kUnnormalizedInput, all);
+  Assessment* rate = Holding(Cause::kLearningRateTooHigh, all);
+  if (rate != nullptr && !rate->has_own_evidence) Yield(rate, inputs);
   Assessment* growth = Holding(Cause::kExplodingGradient, all);
   if (growth != nullptr && growth->dynamic) {
     Yield(growth, Holding(Cause::kLearningRateTooHigh, all));
+    Yield(growth, FirstOfTheStart(all));
   }
   Yield(Holding(Cause::kVanishingGradient, all),
         Holding(Cause::kConstantOutput, all));
 }
 
-// After a NaN every other figure is that of a run which no longer exists.
+// After a NaN every figure is that of a run which no longer exists. What was
+// seen before it may be why it came.
 void YieldToNumericalFailure(std::vector<Assessment>* all) {
-  if (!all->front().holds) return;
+  const Assessment& failure = all->front();
+  if (!failure.holds) return;
   for (Assessment& each : *all) {
-    if (&each == &all->front() || !each.holds) continue;
+    if (&each == &failure || !each.holds) continue;
+    if (IsFault(each.cause) && each.seen_by < failure.first_step) continue;
     each.holds = false;
     each.why_not = "the numbers are not finite: nothing else can be told";
   }
@@ -144,7 +148,6 @@ Diagnosis Diagnose(const RunFacts& facts, const DiagnosisSettings& settings) {
   std::vector<Assessment> all = AssessAll(c);
   YieldToNumericalFailure(&all);
   YieldToEachOther(&all);
-  YieldToStatic(&all);
   const bool explained = std::ranges::any_of(all, [](const Assessment& each) {
     return each.holds && IsFault(each.cause);
   });

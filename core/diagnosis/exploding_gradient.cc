@@ -26,7 +26,7 @@ Assessment AssessExplodingGradient(const Case& c) {
        .weight = 2.0},
       run.gradient_norm_growth, c.settings.gradient_norm_growth);
   const bool profile = steep && total;
-  const bool harmed = run.loss.failed() || run.many_dead;
+  const bool harmed = run.failed() || run.many_dead;
   result.holds = (profile || grown) && harmed;
   result.dynamic = !profile;
   for (const LayerMeasures& layer : run.layers) {

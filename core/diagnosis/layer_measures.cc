@@ -156,12 +156,13 @@ void MeasureGradients(const LayerFacts& layer, LayerMeasures* measures) {
                        std::sqrt(fan_in * static_cast<double>(weight->units));
 }
 
-// The first update of Adam is +-lr, or 0 where a whole row has no gradient.
+// The first update of Adam is +-lr, or 0 where there is no gradient. By
+// Hoelder's inequality E u^2 <= E|u| max|u|, with equality if and only if all
+// that is not 0 is of one size; of normal values it is a third of that.
 bool IsSignLike(const SignalDigest& update) {
-  const double moving = 1.0 - ShareOf(update.units_all_zero, update.units);
-  return update.root_mean_square > 0.0 &&
-         update.mean_absolute >
-             0.97 * std::sqrt(moving) * update.root_mean_square;
+  const double square = update.root_mean_square * update.root_mean_square;
+  const double largest = std::max(std::abs(update.min), std::abs(update.max));
+  return square > 0.0 && square > 0.9 * update.mean_absolute * largest;
 }
 
 void MeasureUpdates(const LayerFacts& layer, const DiagnosisSettings& settings,

@@ -38,17 +38,20 @@ LateDeaths LateDeathsOf(const RunFacts& facts) {
 }
 
 // The largest update ratio in windows that began before half of the late
-// deaths had happened; of all windows where their time is not known.
-std::optional<double> RatioBeforeDeaths(const RunFacts& facts,
-                                        const LateDeaths& late) {
-  std::optional<double> most;
-  for (const LayerFacts& layer : facts.layers) {
+// deaths had happened and before anything was not finite; of all windows where
+// neither is known.
+std::optional<UpdateRatio> RatioBeforeDeaths(const Case& c,
+                                             const LateDeaths& late) {
+  const std::optional<std::int64_t> failed = c.measures.non_finite.first_step;
+  std::optional<UpdateRatio> most;
+  for (const LayerFacts& layer : c.facts.layers) {
     if (layer.is_output) continue;
     for (const UpdateRatio& each : UpdateRatiosOf(layer)) {
       if (late.median_after >= 0 && each.steps.first > late.median_after + 1) {
         break;
       }
-      most = std::max(most.value_or(0.0), each.ratio);
+      if (failed && each.steps.end > *failed) break;
+      if (!most || each.ratio > most->ratio) most = each;
     }
   }
   return most;
@@ -62,6 +65,8 @@ struct Weighed {
   bool deaths = false;
   bool steps = false;
   bool own = false;
+  double largest = 0.0;
+  std::int64_t seen_by = 0;  // the last step of what `steps` rests on
 };
 
 Weighed Weigh(const Case& c, const LateDeaths& late, Assessment* result) {
@@ -71,7 +76,9 @@ Weighed Weigh(const Case& c, const LateDeaths& late, Assessment* result) {
   for (const LayerMeasures& layer : run.layers) {
     if (layer.hidden) worst = std::max(worst, layer.late_share);
   }
-  const std::optional<double> largest = RatioBeforeDeaths(c.facts, late);
+  const std::optional<UpdateRatio> found = RatioBeforeDeaths(c, late);
+  std::optional<double> largest;
+  if (found) largest = found->ratio;
   const bool only_median = largest.value_or(0.0) <= c.settings.update_ratio;
   const bool silent_only = run.late_share <= c.settings.late_share &&
                            worst <= c.settings.layer_late_share;
@@ -106,6 +113,8 @@ Weighed Weigh(const Case& c, const LateDeaths& late, Assessment* result) {
   weighed.deaths = weighed.deaths || worst > c.settings.layer_late_share ||
                    (silent && run.loss.failed());
   weighed.steps = early || median;
+  weighed.largest = largest.value_or(run.update_median.value_or(0.0));
+  weighed.seen_by = early ? found->steps.end - 1 : c.facts.last_step;
   return weighed;
 }
 
@@ -138,9 +147,11 @@ Assessment AssessLearningRateTooHigh(const Case& c) {
   const LateDeaths late = LateDeathsOf(c.facts);
   const Weighed weighed = Weigh(c, late, &result);
   WeighCourse(c, &result);
-  const bool diverged = run.loss.learning == Learning::kDiverged;
+  const bool not_finite = run.non_finite.first_step.has_value();
+  const bool diverged = not_finite || run.loss.learning == Learning::kDiverged;
   result.holds = weighed.steps && (weighed.deaths || diverged);
   result.has_own_evidence = weighed.own;
+  result.seen_by = weighed.seen_by;
   result.first_step = std::max<std::int64_t>(0, late.first_after);
   result.last_step = late.last_by >= 0 ? late.last_by : c.facts.last_step;
   for (const LayerMeasures& layer : run.layers) {
@@ -150,9 +161,11 @@ Assessment AssessLearningRateTooHigh(const Case& c) {
     }
   }
   result.summary = absl::StrCat(
-      Percent(run.late_share),
-      " of the hidden units died after step 0, under updates of up to ",
-      Percent(run.update_early_max.value_or(0.0)), " of the weights a step");
+      weighed.deaths ? absl::StrCat(Percent(run.late_share),
+                                    " of the hidden units died after step 0")
+                     : "the run diverged",
+      ", under updates of up to ", Percent(weighed.largest),
+      " of the weights a step");
   result.why_not =
       !weighed.steps ? "the updates are small" : "few units died after step 0";
   return result;

@@ -1,5 +1,8 @@
 // S3: biases that hold the units of a layer below zero from the start.
 
+#include <algorithm>
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "core/diagnosis/assessment.h"
 #include "core/diagnosis/wording.h"
@@ -7,16 +10,34 @@
 namespace firekeeper::core {
 namespace {
 
+// S3 of a layer as it would be for inputs of rms 1, where larger ones hide what
+// its biases do: without its bias z grows with the inputs. Behind other layers
+// the biases there have a part in z, so that only the first can be told.
+std::optional<double> BiasOffsetOf(const LayerMeasures& layer) {
+  if (!layer.bias_offset || !layer.reads_data) return layer.bias_offset;
+  return *layer.bias_offset * std::max(1.0, layer.input_rms.value_or(1.0));
+}
+
 // The hidden layer whose biases lie lowest; null where none was seen.
 const LayerMeasures* Lowest(const Case& c) {
   const LayerMeasures* lowest = nullptr;
   for (const LayerMeasures& layer : c.measures.layers) {
     if (!layer.hidden || !layer.bias_offset) continue;
-    if (lowest == nullptr || *layer.bias_offset < *lowest->bias_offset) {
+    if (lowest == nullptr || *BiasOffsetOf(layer) < *BiasOffsetOf(*lowest)) {
       lowest = &layer;
     }
   }
   return lowest;
+}
+
+// Nearly nothing fires at the start, and the loss comes down slowly if at all.
+bool HardlyFires(const Case& c, const LayerMeasures& layer) {
+  const LossCourse& loss = c.measures.loss;
+  return layer.firing_at_start &&
+         *layer.firing_at_start < c.settings.low_firing &&
+         layer.examples_at_start >= c.settings.min_examples &&
+         loss.learning == Learning::kLearning &&
+         loss.Ratio() > c.settings.slow_progress;
 }
 
 // The largest share of silent units at start beyond what depth explains, and
@@ -32,13 +53,23 @@ const LayerMeasures* MostSilent(const Case& c) {
   return most;
 }
 
+// Large inputs are all that keeps the biases of the layer from shutting it.
+bool IsMasked(const Case& c, const LayerMeasures& layer) {
+  return layer.bias_offset && *layer.bias_offset >= c.settings.bias_offset &&
+         *BiasOffsetOf(layer) < c.settings.bias_offset;
+}
+
 void Weigh(const Case& c, const LayerMeasures& lowest, Assessment* result) {
   result->sheet.Below(
       {.signal = "S3",
-       .description = "mean bias over the rms of what the weights give",
+       .description =
+           IsMasked(c, lowest)
+               ? "mean bias over the rms of what the weights give, for inputs "
+                 "of rms 1"
+               : "mean bias over the rms of what the weights give",
        .weight = 3.0,
        .layer = lowest.facts->name},
-      lowest.bias_offset, c.settings.bias_offset);
+      BiasOffsetOf(lowest), c.settings.bias_offset);
   const LayerMeasures* silent = MostSilent(c);
   std::optional<double> share;
   if (silent != nullptr) {
@@ -82,17 +113,20 @@ Assessment AssessNegativeBiasInit(const Case& c) {
   bool harmed = false;
   for (const LayerMeasures& layer : c.measures.layers) {
     if (!layer.hidden) continue;
-    harmed = harmed || HarmedFromStart(c, layer, layer.expected_if_normalized);
-    if (layer.bias_offset && *layer.bias_offset < c.settings.bias_offset) {
+    harmed = harmed ||
+             HarmedFromStart(c, layer, layer.expected_if_normalized) ||
+             HardlyFires(c, layer);
+    if (layer.bias_offset && *BiasOffsetOf(layer) < c.settings.bias_offset) {
       result.layers.push_back(layer.facts->name);
     }
   }
   result.holds = !result.layers.empty() && harmed;
-  result.summary = absl::StrCat(
-      "the biases of ", result.layers.size(),
-      " layers start so low that their units cannot fire; the "
-      "mean bias of ",
-      lowest->facts->name, " is ", Digits(lowest->bias_mean.value_or(0.0)));
+  result.summary =
+      absl::StrCat("the biases of ", result.layers.size(),
+                   " layers start so low that their units cannot fire",
+                   IsMasked(c, *lowest) ? " once the inputs are of size 1" : "",
+                   "; the mean bias of ", lowest->facts->name, " is ",
+                   Digits(lowest->bias_mean.value_or(0.0)));
   result.why_not = result.layers.empty()
                        ? "the biases start near zero"
                        : "the biases start low, and nothing came of it";

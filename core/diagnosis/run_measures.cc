@@ -274,6 +274,47 @@ void MeasureHarm(const DiagnosisSettings& settings, RunMeasures* run) {
                    worst > settings.layer_dead_share;
 }
 
+// Counts what of one layer is not finite; returns whether it is a failure.
+bool CountNonFinite(const LayerFacts& layer, NonFiniteMeasures* found) {
+  bool failure = false;
+  const auto note = [&](std::int64_t step) {
+    failure = true;
+    found->first_step = std::min(found->first_step.value_or(step), step);
+  };
+  for (const auto& [signal, series] : layer.train) {
+    const bool gradient = IsGradient(signal);
+    for (const SignalDigest& digest : series) {
+      if (digest.non_finite == 0) continue;
+      (gradient ? found->gradients : found->values) +=
+          static_cast<double>(digest.non_finite);
+      if (!gradient || !found->scales_loss) note(digest.steps.first);
+    }
+  }
+  const std::uint64_t units = layer.UnitsIn(HealthState::kNonFinite);
+  found->values += static_cast<double>(units);
+  // Its window may be gone.
+  if (units > 0 && !failure) note(0);
+  return failure;
+}
+
+NonFiniteMeasures MeasureNonFinite(const RunFacts& facts,
+                                   const LossCourse& loss) {
+  NonFiniteMeasures found;
+  const auto scale = facts.scalars.find(kLossScaleScalar);
+  found.scales_loss =
+      scale != facts.scalars.end() && !scale->second.points.empty();
+  for (const LayerFacts& layer : facts.layers) {
+    found.streamed = found.streamed || !layer.train.empty();
+    if (CountNonFinite(layer, &found)) found.layers.push_back(layer.name);
+  }
+  if (loss.first_non_finite_step) {
+    found.first_step =
+        std::min(found.first_step.value_or(*loss.first_non_finite_step),
+                 *loss.first_non_finite_step);
+  }
+  return found;
+}
+
 }  // namespace
 
 RunMeasures MeasureRun(const RunFacts& facts,
@@ -293,6 +334,7 @@ RunMeasures MeasureRun(const RunFacts& facts,
   MeasureSilentGrowth(&run);
   MeasureHarm(settings, &run);
   run.loss = CourseOf(facts, OutputCourseOf(facts), settings);
+  run.non_finite = MeasureNonFinite(facts, run.loss);
   return run;
 }
 

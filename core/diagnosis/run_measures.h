@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/diagnosis/facts.h"
@@ -23,10 +24,23 @@ struct InputMeasures {
   double standard_deviation = 0.0;
 };
 
+// S10: what is not finite.
+struct NonFiniteMeasures {
+  bool streamed = false;  // anything that would show it
+  double values = 0.0;    // activations, weights, inputs; units in NON_FINITE
+  double gradients = 0.0;
+  std::vector<std::string> layers;
+  // The first of those that are a failure: a loss scaler finds its scale by
+  // overflowing gradients. Empty: none.
+  std::optional<std::int64_t> first_step;
+  bool scales_loss = false;
+};
+
 struct RunMeasures {
   std::vector<LayerMeasures> layers;  // in the order of the facts
   std::vector<InputMeasures> inputs;  // of first layers that stream INPUT
   LossCourse loss;
+  NonFiniteMeasures non_finite;
 
   // S5 over hidden layers that have no normalisation and no residual.
   std::optional<double> gain_product;
@@ -59,6 +73,10 @@ struct RunMeasures {
   bool many_dead = false;
   bool collapsed = false;
 
+  // The run does not do what it is for: no progress, divergence, NaN.
+  [[nodiscard]] bool failed() const {
+    return loss.failed() || non_finite.first_step.has_value();
+  }
   [[nodiscard]] bool learns() const {
     return loss.learning == Learning::kLearning ||
            loss.learning == Learning::kConverged;

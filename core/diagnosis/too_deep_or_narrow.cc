@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "core/diagnosis/assessment.h"
@@ -10,6 +11,12 @@
 
 namespace firekeeper::core {
 namespace {
+
+bool TooDeep(const Case& c) { return c.measures.depth >= c.settings.depth; }
+
+bool TooNarrow(const Case& c) {
+  return c.measures.width_sum > c.settings.width_sum;
+}
 
 // No other cause of step 0 is there that would explain as much.
 bool SoundStart(const Case& c, Assessment* result) {
@@ -38,17 +45,21 @@ bool SoundStart(const Case& c, Assessment* result) {
                          .description = "lowest bias offset of a layer",
                          .weight = 0.5},
                         bias, c.settings.bias_offset);
-  // What was not streamed does not speak against.
-  return std::ranges::all_of(result->sheet.items(), [](const Evidence& item) {
-    return item.supports || item.not_observable;
-  });
+  // What was not streamed does not speak against. Inputs that are off do not
+  // speak against a network that is too deep and too narrow at once.
+  const bool both = TooDeep(c) && TooNarrow(c);
+  return std::ranges::all_of(
+      result->sheet.items(), [both](const Evidence& item) {
+        return item.supports || item.not_observable ||
+               (both && item.signal == std::string_view("S2"));
+      });
 }
 
 bool Harmed(const Case& c, bool grows) {
   const RunMeasures& run = c.measures;
   // A deep network may also be slow to start: the units have to show it.
   if (!grows && run.silent_growth) return false;
-  if (run.loss.failed() || run.many_dead) return true;
+  if (run.failed() || run.many_dead) return true;
   // Silence on a few examples is what every deep network shows at step 0.
   return !run.learns() &&
          std::ranges::any_of(run.layers, [&c](const LayerMeasures& layer) {
@@ -68,8 +79,8 @@ Assessment AssessTooDeepOrNarrow(const Case& c) {
   const bool sound = SoundStart(c, &result);
   const auto depth = static_cast<double>(run.depth);
   const auto limit = static_cast<double>(c.settings.depth);
-  const bool deep = depth >= limit;
-  const bool narrow = run.width_sum > c.settings.width_sum;
+  const bool deep = TooDeep(c);
+  const bool narrow = TooNarrow(c);
   // One of the two is enough: the other then carries little weight.
   result.sheet.AtLeast({.signal = "S9",
                         .description = "hidden layers without normalisation "

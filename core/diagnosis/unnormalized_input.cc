@@ -40,12 +40,12 @@ const InputMeasures* Worst(const Case& c) {
 }
 
 bool Harmed(const Case& c, const Beyond& beyond, const LayerMeasures& layer) {
-  if (!c.measures.loss.failed() && !c.measures.many_dead) {
+  if (!c.measures.failed() && !c.measures.many_dead) {
     return beyond.offset &&
            HarmedFromStart(c, layer, layer.expected_if_normalized);
   }
   // Small inputs slow learning down; they kill nobody.
-  return beyond.offset || beyond.high || c.measures.loss.failed();
+  return beyond.offset || beyond.high || c.measures.failed();
 }
 
 void WeighScale(const Case& c, const InputMeasures& input, const Beyond& beyond,

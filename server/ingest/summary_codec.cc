@@ -58,9 +58,16 @@ bool IsWanted(v1::SummaryColumn column, const core::ColumnSet& set) {
     case v1::SUMMARY_COLUMN_CLOSED_HIGH:
     case v1::SUMMARY_COLUMN_ZEROS:
       return set.gate;
+    case v1::SUMMARY_COLUMN_PROVEN:
+      return set.proof;
     default:
       return set.moments;
   }
+}
+
+// Whether a summary without it is refused.
+bool IsRequired(v1::SummaryColumn column, const core::ColumnSet& set) {
+  return IsWanted(column, set) && column != v1::SUMMARY_COLUMN_PROVEN;
 }
 
 absl::Status CheckWidth(const v1::SummaryColumnData& data) {
@@ -127,7 +134,7 @@ absl::StatusOr<Columns> FindColumns(const v1::UnitSummary& summary,
   }
   for (int i = 1; i < kColumnCount; ++i) {
     const auto column = static_cast<v1::SummaryColumn>(i);
-    if (IsWanted(column, set) &&
+    if (IsRequired(column, set) &&
         columns.at(static_cast<std::size_t>(i)) == nullptr) {
       return FieldError("columns", absl::StrCat(v1::SummaryColumn_Name(column),
                                                 " is missing"));
@@ -244,6 +251,9 @@ void ReadColumns(const Columns& columns, core::UnitSummary* summary) {
     summary->m2 = ReadReals(at(v1::SUMMARY_COLUMN_M2), units);
     summary->min = ReadReals(at(v1::SUMMARY_COLUMN_MIN), units);
     summary->max = ReadReals(at(v1::SUMMARY_COLUMN_MAX), units);
+  }
+  if (columns.at(v1::SUMMARY_COLUMN_PROVEN) != nullptr) {
+    summary->proven = ReadCounts(at(v1::SUMMARY_COLUMN_PROVEN), units);
   }
 }
 

@@ -56,11 +56,12 @@ absl::Status CheckObservations(const core::UnitSummary& summary) {
       !status.ok()) {
     return status;
   }
-  const std::array<std::pair<v1::SummaryColumn, const CountArray*>, 4> counts{
+  const std::array<std::pair<v1::SummaryColumn, const CountArray*>, 5> counts{
       {{v1::SUMMARY_COLUMN_FIRINGS, &summary.firings},
        {v1::SUMMARY_COLUMN_POSITIVES, &summary.positives},
        {v1::SUMMARY_COLUMN_CLOSED_HIGH, &summary.closed_high},
-       {v1::SUMMARY_COLUMN_ZEROS, &summary.zeros}}};
+       {v1::SUMMARY_COLUMN_ZEROS, &summary.zeros},
+       {v1::SUMMARY_COLUMN_PROVEN, &summary.proven}}};
   for (const auto& [column, values] : counts) {
     if (absl::Status status =
             CheckAtMost(column, *values, v1::SUMMARY_COLUMN_OBSERVATIONS,

@@ -97,6 +97,9 @@ void AddDetails(const UnitView& view, v1::UnitVerdict* verdict) {
   if (health.starvation.has_value()) {
     verdict->set_starvation(static_cast<v1::Starvation>(*health.starvation));
   }
+  if (health.proven_step.has_value()) {
+    verdict->set_proven_step(*health.proven_step);
+  }
   if (health.dormancy_score.has_value()) {
     verdict->set_dormancy_score(*health.dormancy_score);
   }
@@ -154,6 +157,7 @@ void ToProto(const LayerView& view, v1::LayerReport* report) {
   report->set_evaluated_through_step(view.evaluated_through_step);
   ToProto(view.life, report->mutable_life());
   report->set_collapsed(view.collapsed);
+  report->set_proven_units(view.proven_units);
   if (view.first_death_after_step.has_value()) {
     report->set_first_death_after_step(*view.first_death_after_step);
   }

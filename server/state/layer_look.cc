@@ -98,7 +98,9 @@ LayerLook LayerState::Look(std::uint64_t run_units) {
       .non_finite = look.facts.UnitsIn(core::HealthState::kNonFinite),
       .deaths = look.facts.total_deaths,
       .revivals = look.facts.total_revivals,
-      .silent_clusters = 0};
+      .silent_clusters = 0,
+      .proven_dead =
+          !units.empty() && verdicts->health.proven_units == units.size()};
   if (look.situation.silent > 0)
     look.situation.silent_clusters = silent_clusters;
   return look;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/interval_proof.h"
 #include "core/silence_groups.h"
 #include "server/state/layer_state.h"
 #include "server/state/layer_verdicts.h"
@@ -24,6 +25,10 @@ bool AllDead(const std::vector<core::UnitHealth>& units) {
            return unit.state == core::HealthState::kDead ||
                   unit.state == core::HealthState::kBornDead;
          });
+}
+
+bool IsProvenDead(const core::LayerHealth& health) {
+  return !health.units.empty() && health.proven_units == health.units.size();
 }
 
 // Leaves what views show: verdicts are kept while nothing changes.
@@ -73,7 +78,9 @@ core::SideTracks LayerState::SidesOf(core::Signal health_signal) const {
       .weight_gradient = FindTrack({Phase::kTrain, Signal::kWeightGradient}),
       .weight_update = FindTrack({Phase::kTrain, Signal::kWeightUpdate}),
       .birth = FindTrack({Phase::kBirth, health_signal}),
-      .probe = FindTrack({Phase::kProbe, health_signal})};
+      .probe = FindTrack({Phase::kProbe, health_signal}),
+      .proofs_hold = !spec_.norm_before && !spec_.residual &&
+                     core::IsIdleBelowZero(RuleFor(Signal::kPreActivation))};
 }
 
 std::uint64_t LayerState::EvidenceVersion(core::Signal health_signal) const {
@@ -117,7 +124,8 @@ std::shared_ptr<const LayerState::Verdicts> LayerState::Evaluate(
   // Without the lock: ingest must not wait for the verdicts of a million units.
   verdicts->health =
       core::EvaluateHealth(verdicts->evidence, units, settings_.health);
-  verdicts->collapsed = !spec_.residual && AllDead(verdicts->health.units);
+  verdicts->collapsed = !spec_.residual && (AllDead(verdicts->health.units) ||
+                                            IsProvenDead(verdicts->health));
   if (!windows.empty()) verdicts->newest = std::move(windows.back());
   DropArrays(&verdicts->evidence);
 
@@ -164,6 +172,7 @@ LayerView LayerState::View(std::uint64_t run_units) {
   view.horizon_first_step = verdicts->health.horizon_first_step;
   view.evaluated_through_step = verdicts->health.evaluated_through_step;
   view.life = verdicts->health.life;
+  view.proven_units = verdicts->health.proven_units;
   view.collapsed = verdicts->collapsed;
   {
     const absl::MutexLock lock(&mutex_);

@@ -96,6 +96,7 @@ struct LayerView {
   std::uint64_t deaths_total = 0;
   std::uint64_t revivals_total = 0;
   bool collapsed = false;
+  std::uint64_t proven_units = 0;
   core::CertificateSettings certificate_settings;
   core::CertificateTotals certificate;
   core::RangeCoverage coverage;

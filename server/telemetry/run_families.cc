@@ -81,7 +81,7 @@ constexpr std::array<Outcome, 6> kOutcomes{
      {"rejected", &RunCounters::rejected},
      {"gap", &RunCounters::gap}}};
 
-constexpr std::array<Row<LayerView>, 6> kLayerRows{{
+constexpr std::array<Row<LayerView>, 7> kLayerRows{{
     {"firekeeper_layer_units", "Units of the layer.", MetricType::Gauge,
      [](const LayerView& layer) {
        return static_cast<double>(layer.spec.unit_count);
@@ -98,6 +98,10 @@ constexpr std::array<Row<LayerView>, 6> kLayerRows{{
      [](const LayerView& layer) {
        return ToDouble(layer.coverage.shards_expected);
      }},
+    {"firekeeper_layer_units_proven",
+     "Units whose weights and inputs prove that they cannot fire.",
+     MetricType::Gauge,
+     [](const LayerView& layer) { return ToDouble(layer.proven_units); }},
     {"firekeeper_layer_deaths_total", "Deaths of the layer's units.",
      MetricType::Counter,
      [](const LayerView& layer) { return ToDouble(layer.deaths_total); }},

@@ -25,6 +25,7 @@ class Scenario:
     effect: str
     in_matrix: bool
     data: str
+    held_out: bool = False
 
     @property
     def is_healthy(self) -> bool:
@@ -45,6 +46,11 @@ class Run:
             return self.values[name]
         except KeyError:
             raise AttributeError(name) from None
+
+    def is_sick(self) -> bool:
+        """Dead units, nothing learned, or NaN (STATISTICS.md 6.3). Otherwise it is mild."""
+        diverged: bool = self.values["diverged"]
+        return diverged or self.gated_end > 0.1 or self.train_accuracy < 0.5
 
     def hidden_layers(self) -> list[dict[str, Any]]:
         """All layers but the output."""
@@ -82,6 +88,16 @@ def train_alone(names: Sequence[str], seeds: Iterable[int]) -> dict[str, list[Ru
 def mean(runs: Sequence[Run], figure: str) -> float:
     """Mean of a figure over runs."""
     return statistics.fmean(float(run.values[figure]) for run in runs)
+
+
+def differs(one: Sequence[Run], other: Sequence[Run]) -> bool:
+    """Whether two groups of runs ended differently: by a twentieth, or in NaN."""
+    if any(r.values["diverged"] for r in one) != any(r.values["diverged"] for r in other):
+        return True
+    return any(
+        abs(mean(one, figure) - mean(other, figure)) > 0.05
+        for figure in ("gated_end", "train_accuracy")
+    )
 
 
 def effect(before: Sequence[Run], after: Sequence[Run]) -> str:

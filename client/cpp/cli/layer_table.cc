@@ -27,6 +27,10 @@ std::string OtherStates(const v1::LayerReport& report) {
                         EnumName(*v1::HealthState_descriptor(), count.state()));
     }
   }
+  if (report.proven_units() > 0) {
+    absl::StrAppend(&others, others.empty() ? "" : ", ",
+                    FormatCount(report.proven_units()), " proven");
+  }
   return others;
 }
 

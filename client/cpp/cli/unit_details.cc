@@ -58,6 +58,10 @@ std::string FormatDetails(const v1::UnitVerdict& verdict) {
     add(absl::StrCat("gradient ", EnumName(*v1::Starvation_descriptor(),
                                            verdict.starvation())));
   }
+  if (verdict.has_proven_step()) {
+    add(absl::StrCat("proven unable to fire through step ",
+                     FormatStep(verdict.proven_step())));
+  }
   if (verdict.state() == v1::HEALTH_STATE_DORMANT) {
     add(absl::StrCat("score ", FormatReal(verdict.dormancy_score())));
   }

@@ -8,6 +8,10 @@
 
 namespace firekeeper::experiments {
 
+namespace {
+constexpr Eigen::Index kImageWidth = 8;
+}
+
 absl::StatusOr<trainer::Network<float>> BuildNetwork(const Scenario& scenario,
                                                      const Examples& examples,
                                                      std::uint64_t seed) {
@@ -22,7 +26,9 @@ absl::StatusOr<trainer::Network<float>> BuildNetwork(const Scenario& scenario,
        .output_init = {.kind = trainer::Initialization::kLecun},
        .seed = Seeds(seed).weights,
        .normalization = scenario.normalization,
-       .residual = scenario.residual});
+       .residual = scenario.residual,
+       .convolutions = scenario.convolutions,
+       .image_width = kImageWidth});
 }
 
 Outcome Train(const Scenario& scenario, const Examples& examples,

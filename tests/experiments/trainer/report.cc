@@ -84,6 +84,7 @@ std::string ScenarioReport(const Scenario& scenario) {
                   {"remedy_of", scenario.remedy_of},
                   {"effect", Name(scenario.effect)},
                   {"in_matrix", scenario.in_matrix},
+                  {"held_out", scenario.held_out},
                   {"data", IsDigits(scenario) ? "digits" : "synthetic"}});
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 std::vector<Scenario> MakeTable() {
   std::vector<Scenario> table = SingleCauses();
-  for (auto part : {PairsOfCauses(), HealthyControls()}) {
+  for (auto part : {PairsOfCauses(), HealthyControls(), HeldOutPrograms()}) {
     std::ranges::move(part, std::back_inserter(table));
   }
   return table;

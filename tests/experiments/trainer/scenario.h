@@ -55,8 +55,11 @@ struct Scenario {
   std::string remedy_of;      // name of the scenario that this one mends
   Effect effect = Effect::kNone;
   bool in_matrix = false;  // trained at every test run, not with --all only
+  bool held_out = false;   // no threshold was chosen by looking at it
 
   DataSpec data;
+  // Before the hidden layers; the inputs are then an image, 8 pixels wide.
+  std::vector<trainer::ConvolutionSpec> convolutions{};
   std::vector<Eigen::Index> hidden_units{64, 64, 64, 64};
   std::string activation = "relu";
   trainer::InitializationSpec initialization;
@@ -68,7 +71,7 @@ struct Scenario {
 };
 
 // Every scenario, names unique: the causes, each followed by its remedies, then
-// pairs of causes, then healthy controls.
+// pairs of causes, healthy controls and programs that are held out.
 [[nodiscard]] const std::vector<Scenario>& AllScenarios();
 
 // Null if there is none of that name.

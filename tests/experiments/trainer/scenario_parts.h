@@ -14,5 +14,7 @@ namespace firekeeper::experiments {
 [[nodiscard]] std::vector<Scenario> PairsOfCauses();
 // Nothing is wrong: widths, depths, activations, optimizers, rates and data.
 [[nodiscard]] std::vector<Scenario> HealthyControls();
+// Networks, faults and controls that the diagnosis was not tuned on.
+[[nodiscard]] std::vector<Scenario> HeldOutPrograms();
 
 }  // namespace firekeeper::experiments

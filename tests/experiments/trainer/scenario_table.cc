@@ -129,6 +129,11 @@ std::vector<Fault> UnbalancedWeights() {
        [](Scenario& s) { s.initialization.weight_mean = -0.5; },
        false,
        {{"he", kHeals, kHeals, He}, {"layer-norm", kHeals, kHeals, LayerNorm}}},
+      {"mean-1",
+       Cause::kUnbalancedWeights,
+       [](Scenario& s) { s.initialization.weight_mean = -1.0; },
+       false,
+       {{"he", kHeals, kHeals, He}}},
       {"mean-0.5-u01",
        Cause::kUnbalancedWeights,
        [](Scenario& s) {

@@ -151,6 +151,73 @@ TEST(SnapshotMakerTest, RefusesWhatTheServerWouldRefuse) {
   EXPECT_THAT(refusal(Key(), view), HasSubstr("validity_mask has 2 bytes"));
 }
 
+// A layer of 3 units over 5 features; z_0 of the input is at most -1.
+class MakeWeightTest : public ::testing::Test {
+ protected:
+  MakeWeightTest() {
+    weight_.values.assign(15, 1.0F);
+    bias_.values = {-6.0F, 0.0F, 1.0F};
+    input_.values.assign(10, 1.0F);
+  }
+
+  absl::StatusOr<MadeSnapshot> Make(const WatcherOptions& options) {
+    SnapshotKey key = Key();
+    key.signal = core::Signal::kWeight;
+    return SnapshotMaker(options).MakeWeight(key, layer());
+  }
+  [[nodiscard]] core::AffineLayer layer() const {
+    return {
+        .weight = weight_.view(), .bias = bias_.view(), .input = input_.view()};
+  }
+  static WatcherOptions OptionsWith(core::Activation kind) {
+    WatcherOptions options = Options(SendMode::kTensor);
+    options.layers[0].activation.kind = kind;
+    return options;
+  }
+  static bool HasProofs(const MadeSnapshot& made) {
+    for (const auto& column : made.snapshot->summary().columns()) {
+      if (column.column() == v1::SUMMARY_COLUMN_PROVEN) return true;
+    }
+    return false;
+  }
+
+  FloatTensor weight_{{3, 5}, 0, std::nullopt};
+  FloatTensor bias_{{3}, 0, std::nullopt};
+  FloatTensor input_{{2, 5}, 1, 0};
+};
+
+TEST_F(MakeWeightTest, SendsASummaryWithProofsInTensorModeToo) {
+  const auto made = Make(OptionsWith(core::Activation::kRelu));
+
+  ASSERT_THAT(made, IsOk());
+  EXPECT_EQ(made->snapshot->signal(), v1::SIGNAL_WEIGHT);
+  EXPECT_EQ(made->samples, 5U);
+  EXPECT_TRUE(HasProofs(*made));
+}
+
+TEST_F(MakeWeightTest, ProvesNothingWhereZIsNotWhatTheWeightsSay) {
+  EXPECT_FALSE(HasProofs(*Make(OptionsWith(core::Activation::kSilu))));
+
+  WatcherOptions options = OptionsWith(core::Activation::kRelu);
+  options.layers[0].norm_before = true;
+  EXPECT_FALSE(HasProofs(*Make(options)));
+  options = OptionsWith(core::Activation::kRelu);
+  options.layers[0].residual = true;
+  EXPECT_FALSE(HasProofs(*Make(options)));
+}
+
+TEST_F(MakeWeightTest, RefusesWhatDoesNotFit) {
+  input_ = FloatTensor({2, 4}, 1, 0);
+  EXPECT_THAT(Make(OptionsWith(core::Activation::kRelu)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("input has 4 features")));
+
+  EXPECT_THAT(
+      SnapshotMaker(Options(SendMode::kSummary)).MakeWeight(Key(), layer()),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("signal must be WEIGHT")));
+}
+
 TEST(TensorEncodingTest, LaysStridedMemoryOutRowMajor) {
   // The transpose of a 2 x 3 matrix, without moving a value.
   const std::vector<float> values = {1, 2, 3, 4, 5, 6};

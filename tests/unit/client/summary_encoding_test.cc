@@ -99,6 +99,24 @@ TEST(SummaryEncodingTest, LeavesAbsentColumnsOut) {
   EXPECT_TRUE(proto.cluster_is_step());
 }
 
+TEST(SummaryEncodingTest, SendsProofsWhereThereAreAny) {
+  core::UnitSummary summary(2, {.proof = true});
+  summary.observations.AddUniform(5);
+  const auto proofs = [&summary] {
+    return Decode(EncodeSummary(summary))
+        .values.count(v1::SUMMARY_COLUMN_PROVEN);
+  };
+  EXPECT_EQ(proofs(), 0U);
+
+  summary.proven[1] = 5;
+
+  ASSERT_EQ(proofs(), 1U);
+  const v1::UnitSummary proto = EncodeSummary(summary);
+  const v1::SummaryColumnData& column = *proto.columns().rbegin();
+  EXPECT_EQ(column.column(), v1::SUMMARY_COLUMN_PROVEN);
+  EXPECT_EQ(column.data(), std::string("\0\5", 2));
+}
+
 class CountWidthTest
     : public ::testing::TestWithParam<std::pair<std::uint64_t, std::uint32_t>> {
 };

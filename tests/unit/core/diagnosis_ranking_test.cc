@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/diagnosis/diagnose.h"
 #include "core/diagnosis/observability.h"
@@ -60,11 +61,57 @@ TEST(RankingTest, ASignLikeUpdateIsNotScaledByTheInputs) {
   FactsBuilder run = LargeInputs(0.24);
   for (std::size_t i = 0; i < 4; ++i) {
     SignalDigest& first = run.Start(i, Signal::kWeightUpdate);
-    first.mean_absolute = first.root_mean_square;
+    // A third of the weights has no gradient: units before them never fire.
+    const double size = first.root_mean_square * std::sqrt(1.5);
+    first.mean_absolute = size / 1.5;
+    first.max = size;
+    first.min = -size;
   }
 
   EXPECT_THAT(Faults(Diagnose(run.facts())),
               ElementsAre("unnormalized_input", "learning_rate_too_high"));
+}
+
+TEST(RankingTest, WeightsThatAreLowDoNotExplainLargeUpdates) {
+  FactsBuilder run;
+  run.WeightMean(-1.0).UpdateRatio(0.2, 0.05);
+  for (std::size_t i = 0; i < 4; ++i) {
+    run.FiringAtStart(i, 0.02, 0.1).Dead(i, 0.4, 12);
+  }
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())),
+              ElementsAre("unbalanced_weight_init", "learning_rate_too_high"));
+}
+
+TEST(RankingTest, LargeInputsDoNotHideLowBiases) {
+  // z is 14 times as large as what the inputs of rms 1 would give: a bias of -2
+  // is -0.14 of it, and -1.4 of what it should be.
+  FactsBuilder run = LargeInputs(0.3);
+  run.Bias(-2.0, -0.14);
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  ASSERT_THAT(Faults(diagnosis),
+              ElementsAre("unnormalized_input", "negative_bias_init"));
+  EXPECT_THAT(diagnosis.findings[1].layers, ElementsAre("h0"));
+  EXPECT_THAT(diagnosis.findings[1].summary, HasSubstr("of size 1"));
+}
+
+TEST(RankingTest, LargeInputsDoNotHideANetworkThatIsTooDeepAndTooNarrow) {
+  FactsBuilder run(30, 16);
+  run.Inputs(10.0, 1.0).Loss(1.39, 1.38);
+  for (std::size_t i = 10; i < 30; ++i) run.SilentAtStart(i, 0.3).Dead(i, 0.31);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())),
+              ElementsAre("unnormalized_input", "too_deep_or_narrow"));
+}
+
+TEST(RankingTest, LargeInputsExplainWhatDepthAloneWouldNot) {
+  FactsBuilder run(30, 64);
+  run.Inputs(10.0, 1.0).Loss(1.39, 1.38);
+  for (std::size_t i = 10; i < 30; ++i) run.SilentAtStart(i, 0.3).Dead(i, 0.31);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("unnormalized_input"));
 }
 
 TEST(RankingTest, TwoStaticCausesStandInTheOrderOfTheTable) {

@@ -111,6 +111,15 @@ TEST(NegativeBiasTest, IsSilentWhereTheRunLearns) {
   EXPECT_THAT(Faults(Diagnose(run.facts())), IsEmpty());
 }
 
+TEST(NegativeBiasTest, FiresOnUnitsThatHardlyFireAndHardlyLearn) {
+  // Digits, bias -3: nearly every unit fires on some example, accuracy 0.31.
+  FactsBuilder run(2);
+  run.Bias(-3.0, -2.1).Loss(2.3, 1.71);
+  for (std::size_t i = 0; i < 2; ++i) run.FiringAtStart(i, 0.02, 0.1);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("negative_bias_init"));
+}
+
 TEST(UnbalancedWeightsTest, FiresOnAMeanOfMinusOneDeviation) {
   // Inputs U(0, 1), mean -1: dead 1.000 at step 0.
   FactsBuilder run;

@@ -17,6 +17,7 @@ using ::firekeeper::testing::FactsBuilder;
 using ::firekeeper::testing::Faults;
 using ::firekeeper::testing::Findings;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
@@ -181,17 +182,47 @@ TEST(ExplodingGradientTest, IsSilentOnEluAndHe) {
   EXPECT_THAT(Faults(Diagnose(run.facts())), IsEmpty());
 }
 
-TEST(NumericalFailureTest, StandsAlone) {
-  FactsBuilder run = AdamAtThreeHundredths();
+TEST(NumericalFailureTest, StandsBesideWhatWasThereBefore) {
+  FactsBuilder run;
   run.Inputs(100.0, 20.0);
   run.layer(2).train.at(Signal::kActivation)[3].non_finite = 5;
 
   const Diagnosis diagnosis = Diagnose(run.facts());
 
-  ASSERT_THAT(Findings(diagnosis), ElementsAre("numerical_failure"));
+  ASSERT_THAT(Faults(diagnosis),
+              ElementsAre("numerical_failure", "unnormalized_input"));
   EXPECT_EQ(diagnosis.findings[0].first_step, 4);
   EXPECT_THAT(diagnosis.findings[0].layers, ElementsAre("h2"));
-  EXPECT_FALSE(diagnosis.findings[0].alternatives.empty());
+}
+
+TEST(NumericalFailureTest, ComesOfALearningRateThatIsTooHigh) {
+  FactsBuilder run;
+  run.UpdateRatio(0.4, 0.1);
+  run.layer(2).train.at(Signal::kActivation)[3].non_finite = 5;
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  ASSERT_THAT(Faults(diagnosis),
+              ElementsAre("numerical_failure", "learning_rate_too_high"));
+  EXPECT_THAT(diagnosis.findings[1].summary, HasSubstr("the run diverged"));
+}
+
+TEST(NumericalFailureTest, WhatIsMeasuredAfterItIsNoCause) {
+  // The updates are large only where nothing is a number any more.
+  FactsBuilder run;
+  run.UpdateRatio(0.05, 0.4);
+  for (std::size_t i = 0; i < 4; ++i) run.Dead(i, 0.36, 12);
+  run.layer(2).train.at(Signal::kActivation)[3].non_finite = 5;
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("numerical_failure"));
+}
+
+TEST(NumericalFailureTest, OfStepZeroStandsAlone) {
+  FactsBuilder run;
+  run.Inputs(100.0, 20.0);
+  run.layer(0).train.at(Signal::kInput)[0].non_finite = 5;
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("numerical_failure"));
 }
 
 TEST(NumericalFailureTest, FiresOnALossThatIsNotANumber) {

@@ -1,10 +1,16 @@
 #include "core/interval_proof.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <random>
+#include <vector>
+
+#include "core/reduce.h"
+#include "tests/support/status_matchers.h"
 
 namespace firekeeper::core {
 namespace {
@@ -12,6 +18,9 @@ namespace {
 using Rows =
     Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Eigen::ArrayXd;
+using ::firekeeper::testing::IsOk;
+using ::firekeeper::testing::StatusIs;
+using ::testing::HasSubstr;
 
 PreActivationBounds BoundOne(const ArrayXd& weights, double bias,
                              const ArrayXd& low, const ArrayXd& high) {
@@ -106,11 +115,146 @@ TEST(IntervalProofTest, WhatIsNotFiniteProvesNothing) {
   }
 }
 
-TEST(IntervalProofTest, AToleranceMakesTheProofHarder) {
-  const PreActivationBounds bounds{.low = -2.0, .high = -0.1};
+TEST(IntervalProofTest, ACoarserArithmeticMakesTheProofHarder) {
+  // The bound is -0.001. A sum of a thousand products in binary32 may be off by
+  // more than that.
+  const ArrayXd weights = ArrayXd::Constant(1000, 0.1);
+  const Rows rows = weights.matrix().transpose();
+  const ArrayXd bias = ArrayXd::Constant(1, -100.001);
+  const ArrayXd low = ArrayXd::Zero(1000);
+  const ArrayXd high = ArrayXd::Ones(1000);
 
-  EXPECT_EQ(ProofOf(bounds), UnitProof::kNeverFires);
-  EXPECT_EQ(ProofOf(bounds, 0.2), UnitProof::kNone);
+  const auto exact = BoundPreActivations(rows, bias, low, high);
+  const auto single =
+      BoundPreActivations(rows, bias, low, high, kSingleRoundoff);
+
+  EXPECT_EQ(ProofOf(exact[0]), UnitProof::kNeverFires);
+  EXPECT_EQ(ProofOf(single[0]), UnitProof::kNone);
+}
+
+TEST(IntervalProofTest, OnlyAUnitThatIsSilentBelowZeroIsProvenByItsBound) {
+  const auto idle = [](Activation kind) {
+    return IsIdleBelowZero(
+        FiringRuleFor(Signal::kPreActivation, {.kind = kind}));
+  };
+
+  EXPECT_TRUE(idle(Activation::kRelu));
+  EXPECT_TRUE(idle(Activation::kRelu6));
+  EXPECT_TRUE(idle(Activation::kSquaredRelu));
+  EXPECT_FALSE(idle(Activation::kHardSigmoid)) << "open from -3 on";
+  EXPECT_FALSE(idle(Activation::kSilu));
+  EXPECT_FALSE(idle(Activation::kSigmoid));
+}
+
+// Two units over two features, the inputs in [0, 1]: z_0 <= 1 - 1.5 and z_1 may
+// reach 1.5.
+class ProveUnitsTest : public ::testing::Test {
+ protected:
+  static TensorView ViewOf(const std::vector<float>& values,
+                           std::vector<std::int64_t> shape, int unit_axis,
+                           std::optional<int> cluster_axis = std::nullopt) {
+    return {.layout = *TensorLayout::Create(DataType::kF32, shape, unit_axis,
+                                            cluster_axis),
+            .data = reinterpret_cast<const std::byte*>(values.data())};
+  }
+
+  [[nodiscard]] AffineLayer Layer() const {
+    return {.weight = ViewOf(weight_, {2, 2}, 0),
+            .bias = ViewOf(bias_, {2}, 0),
+            .input = ViewOf(input_, {3, 2}, 1, 0)};
+  }
+
+  static UnitSummary Summarise(const TensorView& weight) {
+    return *Reduce(weight, {.rule = FiringRule::Positive(),
+                            .columns = ColumnsFor(Signal::kWeight, true)});
+  }
+
+  std::vector<float> weight_{1.0F, -2.0F, 0.5F, 1.0F};
+  std::vector<float> bias_{-1.5F, 0.0F};
+  std::vector<float> input_{0.0F, 1.0F, 1.0F, 0.0F, 0.5F, 0.5F};
+};
+
+TEST_F(ProveUnitsTest, CountsTheWeightsOfProvenUnits) {
+  UnitSummary summary = Summarise(Layer().weight);
+
+  EXPECT_THAT(ProveUnits(Layer(), &summary), IsOk());
+
+  EXPECT_EQ(summary.proven[0], 2U);
+  EXPECT_EQ(summary.proven[1], 0U);
+}
+
+TEST_F(ProveUnitsTest, ReadsWeightsOfAnyLayout) {
+  weight_ = {1.0F, 0.5F, -2.0F, 1.0F};
+  AffineLayer layer = Layer();
+  layer.weight = ViewOf(weight_, {2, 2}, 1);
+  UnitSummary summary = Summarise(layer.weight);
+
+  EXPECT_THAT(ProveUnits(layer, &summary), IsOk());
+
+  EXPECT_EQ(summary.proven[0], 2U);
+  EXPECT_EQ(summary.proven[1], 0U);
+}
+
+TEST_F(ProveUnitsTest, AScaleIsPartOfTheValue) {
+  AffineLayer layer = Layer();
+  layer.bias.scale = 0.5;  // -0.75: z_0 may reach 0.25
+  UnitSummary summary = Summarise(layer.weight);
+
+  EXPECT_THAT(ProveUnits(layer, &summary), IsOk());
+
+  EXPECT_EQ(summary.proven[0], 0U);
+}
+
+TEST_F(ProveUnitsTest, AnInputThatIsNotFiniteProvesNothing) {
+  input_[3] = std::numeric_limits<float>::quiet_NaN();
+  UnitSummary summary = Summarise(Layer().weight);
+
+  EXPECT_THAT(ProveUnits(Layer(), &summary), IsOk());
+
+  EXPECT_EQ(summary.proven[0], 0U);
+}
+
+TEST_F(ProveUnitsTest, NoInputProvesNothing) {
+  AffineLayer layer = Layer();
+  layer.input = ViewOf(input_, {0, 2}, 1, 0);
+  UnitSummary summary = Summarise(layer.weight);
+
+  EXPECT_THAT(ProveUnits(layer, &summary), IsOk());
+
+  EXPECT_EQ(summary.proven[0], 0U);
+}
+
+TEST_F(ProveUnitsTest, AMaskedInputProvesNothing) {
+  const std::array<std::byte, 1> mask{std::byte{0b011}};
+  AffineLayer layer = Layer();
+  layer.input.validity_mask = mask;
+  UnitSummary summary = Summarise(layer.weight);
+
+  EXPECT_THAT(ProveUnits(layer, &summary), IsOk());
+
+  EXPECT_EQ(summary.proven[0], 0U);
+}
+
+TEST_F(ProveUnitsTest, ShapesThatDoNotFitAreRefused) {
+  const auto refused = [this](AffineLayer layer, const char* message) {
+    UnitSummary summary = Summarise(Layer().weight);
+    EXPECT_THAT(
+        ProveUnits(layer, &summary),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
+    EXPECT_EQ(summary.proven[0], 0U);
+  };
+  AffineLayer layer = Layer();
+  layer.weight = ViewOf(weight_, {2, 2, 1}, 0);
+  refused(layer, "weight has rank 3");
+  layer = Layer();
+  layer.weight = ViewOf(weight_, {1, 2}, 0);
+  refused(layer, "weight has 1 units");
+  layer = Layer();
+  layer.bias = ViewOf(bias_, {1}, 0);
+  refused(layer, "bias must have the shape [2]");
+  layer = Layer();
+  layer.input = ViewOf(input_, {2, 3}, 1, 0);
+  refused(layer, "input has 3 features");
 }
 
 }  // namespace

@@ -383,6 +383,24 @@ TEST(FingerprintTest, IgnoresFormsSumsAndTheSignOfZero) {
   EXPECT_EQ(Fingerprint(other), Fingerprint(base));
 }
 
+TEST(UnitSummaryTest, ProofsAddUp) {
+  const ColumnSet columns{.moments = true, .proof = true};
+  UnitSummary whole(3, columns);
+  UnitSummary part(2, columns);
+  part.observations.AddUniform(4);
+  part.proven = CountArray{{4, 0}};
+  const std::uint32_t before = Fingerprint(part);
+
+  ASSERT_THAT(whole.MergeAt(1, part), IsOk());
+  ASSERT_THAT(whole.MergeAt(1, part), IsOk());
+
+  EXPECT_EQ(whole.proven[0], 0U);
+  EXPECT_EQ(whole.proven[1], 8U);
+  EXPECT_EQ(whole.proven[2], 0U);
+  part.proven[1] = 4;
+  EXPECT_NE(Fingerprint(part), before) << "another content";
+}
+
 TEST(ColumnsForTest, HoldsWhatTheSignalNeeds) {
   EXPECT_EQ(ColumnsFor(Signal::kPreActivation, true), kAllColumns);
   EXPECT_EQ(ColumnsFor(Signal::kActivation, false),
@@ -390,6 +408,8 @@ TEST(ColumnsForTest, HoldsWhatTheSignalNeeds) {
   EXPECT_EQ(ColumnsFor(Signal::kOutputGradient, true),
             (ColumnSet{.firings = true, .clusters = true, .moments = true}));
   EXPECT_EQ(ColumnsFor(Signal::kWeight, true),
+            (ColumnSet{.firings = true, .moments = true, .proof = true}));
+  EXPECT_EQ(ColumnsFor(Signal::kBias, true),
             (ColumnSet{.firings = true, .moments = true}));
 }
 

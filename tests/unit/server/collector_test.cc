@@ -135,6 +135,7 @@ TEST_F(CollectorTest, ARunShowsItsFacts) {
                            "constant", "gradient_starved"));
   EXPECT_EQ(Gauge(families, "firekeeper_layer_deaths_total"), 0.0);
   EXPECT_EQ(Gauge(families, "firekeeper_layer_revivals_total"), 0.0);
+  EXPECT_EQ(Gauge(families, "firekeeper_layer_units_proven"), 0.0);
   EXPECT_THAT(
       Values(families, "firekeeper_layer_signal_mean_absolute", "signal"),
       UnorderedElementsAre("activation"));

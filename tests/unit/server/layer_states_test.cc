@@ -215,6 +215,87 @@ TEST_F(LayerStatesTest, ALayerWhoseUnitsAreAllDeadHasCollapsed) {
   EXPECT_FALSE(layer_->IsCollapsed(2)) << "the gradient goes around it";
 }
 
+// Unit 1 comes with a proof at the steps of `proven`.
+class LayerProofTest : public LayerStatesTest {
+ protected:
+  void SendWeights(std::int64_t step, std::initializer_list<bool> proven) {
+    core::UnitSummary summary = SummaryOf(Eigen::ArrayXXd::Ones(2, 2), step,
+                                          layer_->ColumnsFor(Signal::kWeight));
+    Eigen::Index unit = 0;
+    for (const bool is_proven : proven) {
+      if (is_proven) summary.proven[unit] = summary.observations[unit];
+      ++unit;
+    }
+    Send(Signal::kWeight, Phase::kTrain, step, summary);
+  }
+
+  std::optional<std::int64_t> ProvenStep(std::uint64_t unit) {
+    return UnitAt(unit).health.proven_step;
+  }
+};
+
+TEST_F(LayerProofTest, AProofNeedsNoCertificate) {
+  SendWeights(0, {false, true});
+  Train(0, 1, {1, 0});
+
+  EXPECT_EQ(StateOf(1), kSilent);
+  EXPECT_EQ(ProvenStep(1), 0);
+  EXPECT_EQ(ProvenStep(0), std::nullopt);
+  EXPECT_EQ(layer_->View(2).proven_units, 1U);
+  EXPECT_FALSE(layer_->Look(2).situation.proven_dead);
+}
+
+TEST_F(LayerProofTest, AProofIsOfTheNewestWindow) {
+  SendWeights(0, {false, true});
+  Train(0, 1, {1, 0});
+  SendWeights(1, {false, false});
+  Train(1, 2, {1, 0});
+
+  EXPECT_EQ(ProvenStep(1), std::nullopt);
+}
+
+TEST_F(LayerProofTest, AWindowIsProvenIfAllOfItIs) {
+  SendWeights(2, {false, true});
+  SendWeights(3, {false, false});
+  Train(2, 4, {1, 0});
+
+  EXPECT_EQ(ProvenStep(1), std::nullopt);
+}
+
+TEST_F(LayerProofTest, AFiringIsWorthMoreThanAProof) {
+  SendWeights(0, {false, true});
+  Train(0, 1, {1, 1});
+
+  EXPECT_EQ(ProvenStep(1), std::nullopt);
+}
+
+TEST_F(LayerProofTest, AProofOfSomeShardsIsNone) {
+  Declare(ReluLayer("fc1", 2), 2);
+  SendWeights(0, {false, true});
+  Train(0, 1, {1, 0});
+
+  EXPECT_EQ(ProvenStep(1), std::nullopt);
+}
+
+TEST_F(LayerProofTest, WhatIsAddedAfterTheProductTakesItsForce) {
+  LayerSpec spec = ReluLayer("fc1", 2);
+  spec.norm_before = true;
+  Declare(spec, 1);
+  SendWeights(0, {false, true});
+  Train(0, 1, {1, 0});
+
+  EXPECT_EQ(ProvenStep(1), std::nullopt);
+}
+
+TEST_F(LayerProofTest, ALayerOfProvenUnitsHasCollapsed) {
+  SendWeights(0, {true, true});
+  Train(0, 1, {0, 0});
+
+  EXPECT_TRUE(layer_->IsCollapsed(2));
+  EXPECT_TRUE(layer_->Look(2).situation.proven_dead);
+  EXPECT_EQ(StateOf(1), kSilent) << "the certificate is another matter";
+}
+
 TEST_F(LayerStatesTest, SilenceInAProbeIsDeadOnTheSet) {
   Train(0, 8, {1, 1});
   Send(Signal::kActivation, Phase::kProbe, 8, FiringsOf({1, 0}, 5, 8));

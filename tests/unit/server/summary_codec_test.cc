@@ -105,13 +105,13 @@ INSTANTIATE_TEST_SUITE_P(
                    },
                    "columns[0].column",
                    "is 0; must be SUMMARY_COLUMN_OBSERVATIONS (1) to "
-                   "SUMMARY_COLUMN_MAX (13)"},
+                   "SUMMARY_COLUMN_PROVEN (14)"},
         SummaryRow{"UnknownColumn",
                    [](auto& s) {
                      s.mutable_columns(1)->set_column(
-                         static_cast<v1::SummaryColumn>(14));
+                         static_cast<v1::SummaryColumn>(15));
                    },
-                   "columns[1].column", "is 14;"},
+                   "columns[1].column", "is 15;"},
         SummaryRow{"NegativeColumn",
                    [](auto& s) {
                      s.mutable_columns(1)->set_column(
@@ -377,6 +377,52 @@ TEST(DecodeSummaryTest, WithoutFiringsThereAreNoFiringClusters) {
 
   ASSERT_THAT(decoded, IsOk());
   EXPECT_EQ(decoded->clusters, core::UnitCounts(kUnits, 2));
+}
+
+// A summary of a signal that may carry proofs.
+class DecodeProofTest : public ::testing::Test {
+ protected:
+  [[nodiscard]] absl::StatusOr<core::UnitSummary> DecodeWith(
+      const std::vector<std::uint64_t>& proven) {
+    *summary_.add_columns() = MakeCounts(SUMMARY_COLUMN_PROVEN, 1, proven);
+    return Decode(summary_, columns_);
+  }
+
+  v1::UnitSummary summary_ = MakeSummary();
+  core::ColumnSet columns_{.firings = true,
+                           .clusters = true,
+                           .gate = true,
+                           .moments = true,
+                           .proof = true};
+};
+
+TEST_F(DecodeProofTest, CarriesTheProofs) {
+  const auto decoded = DecodeWith({2, 0, 0, 2});
+
+  ASSERT_THAT(decoded, IsOk());
+  EXPECT_THAT(decoded->proven, ElementsAre(2, 0, 0, 2));
+}
+
+TEST_F(DecodeProofTest, WithoutTheColumnNothingIsProven) {
+  const auto decoded = Decode(summary_, columns_);
+
+  ASSERT_THAT(decoded, IsOk());
+  EXPECT_THAT(decoded->proven, Each(0));
+}
+
+TEST_F(DecodeProofTest, MoreProofsThanObservationsAreRefused) {
+  EXPECT_THAT(DecodeWith({2, 3, 0, 0}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("SUMMARY_COLUMN_PROVEN of unit 1 is 3; at "
+                                 "most SUMMARY_COLUMN_OBSERVATIONS, 2")));
+}
+
+TEST_F(DecodeProofTest, OfASignalWithoutProofsTheyAreRefused) {
+  columns_.proof = false;
+
+  EXPECT_THAT(DecodeWith({2, 0, 0, 2}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("SUMMARY_COLUMN_PROVEN is not a column")));
 }
 
 TEST(DecodeSummaryTest, AnUnobservedUnitIsTheIdentityWhateverWasSent) {

@@ -231,10 +231,12 @@ TEST(ViewCodecTest, EveryDetailKeepsItsName) {
   UnitView view;
   view.health.saturation = core::Saturation::kHigh;
   view.health.starvation = core::Starvation::kVanishing;
+  view.health.proven_step = 127;
   v1::UnitVerdict verdict;
   ToProto(view, &verdict);
   EXPECT_EQ(verdict.saturation(), v1::SATURATION_HIGH);
   EXPECT_EQ(verdict.starvation(), v1::STARVATION_VANISHING);
+  EXPECT_EQ(verdict.proven_step(), 127);
 }
 
 TEST(ViewCodecTest, TheLifeOfALayerIsCounted) {
@@ -247,6 +249,7 @@ TEST(ViewCodecTest, TheLifeOfALayerIsCounted) {
                .still_dead_units = 3,
                .half_life_steps = 128};
   view.collapsed = true;
+  view.proven_units = 6;
   view.units_that_hold[static_cast<std::size_t>(core::HealthState::kRare)] = 9;
 
   v1::LayerReport report;
@@ -258,6 +261,7 @@ TEST(ViewCodecTest, TheLifeOfALayerIsCounted) {
   EXPECT_EQ(report.life().still_dead_units(), 3U);
   EXPECT_EQ(report.life().half_life_steps(), 128);
   EXPECT_TRUE(report.collapsed());
+  EXPECT_EQ(report.proven_units(), 6U);
   ASSERT_EQ(report.units_by_state_size(), 1);
   EXPECT_EQ(report.units_by_state(0).units(), 0U);
   EXPECT_EQ(report.units_by_state(0).holds(), 9U);

@@ -87,6 +87,26 @@ void Streaming::ObserveWeights(const client::SnapshotKey& key,
   watcher_->Observe(key, ViewOf(values, shape, /*unit_axis=*/0, std::nullopt));
 }
 
+// A convolution sees patches of its input and zeros around it: its inputs'
+// ranges are not those of its weight columns.
+void Streaming::ObserveWeightAndInput(const client::SnapshotKey& key,
+                                      const trainer::LayerStep<float>& layer) {
+  const trainer::Matrix<float>& input = layer.view.input;
+  if (input.cols() != layer.weight.cols()) {
+    ObserveWeights(key, layer.weight);
+    return;
+  }
+  const std::array<std::int64_t, 2> weight{layer.weight.rows(),
+                                           layer.weight.cols()};
+  const std::array<std::int64_t, 1> bias{layer.bias.cols()};
+  const std::array<std::int64_t, 2> batch{input.rows(), input.cols()};
+  watcher_->ObserveWeight(
+      key,
+      {.weight = ViewOf(layer.weight, weight, /*unit_axis=*/0, std::nullopt),
+       .bias = ViewOf(layer.bias, bias, /*unit_axis=*/0, std::nullopt),
+       .input = ViewOf(input, batch, /*unit_axis=*/1, /*cluster_axis=*/0)});
+}
+
 void Streaming::ObserveLayer(const trainer::LayerStep<float>& layer,
                              std::int64_t step) {
   const auto key = [&](Signal signal) {
@@ -101,7 +121,7 @@ void Streaming::ObserveLayer(const trainer::LayerStep<float>& layer,
   ObserveBatch(key(Signal::kActivation), layer.view.output, unit_count);
   ObserveBatch(key(Signal::kOutputGradient), layer.view.output_gradient,
                unit_count);
-  ObserveWeights(key(Signal::kWeight), layer.weight);
+  ObserveWeightAndInput(key(Signal::kWeight), layer);
   ObserveWeights(key(Signal::kWeightGradient), layer.view.weight.gradient);
   ObserveWeights(key(Signal::kWeightUpdate), layer.weight_update);
   const std::array<std::int64_t, 1> units{layer.bias.cols()};

@@ -28,9 +28,10 @@ class Streaming final : public trainer::RunObserver {
       client::WatcherOptions options, const trainer::Network<float>& network);
 
   [[nodiscard]] bool Wants(std::int64_t step) override;
-  // PRE_ACTIVATION, ACTIVATION, OUTPUT_GRADIENT, WEIGHT, BIAS, WEIGHT_GRADIENT
-  // and WEIGHT_UPDATE of every layer, INPUT of the first, TARGET of the last,
-  // and the scalars "loss" and "learning_rate".
+  // PRE_ACTIVATION, ACTIVATION, OUTPUT_GRADIENT, WEIGHT (with proofs, where the
+  // layer is dense), BIAS, WEIGHT_GRADIENT and WEIGHT_UPDATE of every layer,
+  // INPUT of the first, TARGET of the last, and the scalars "loss" and
+  // "learning_rate".
   void Observe(const trainer::StepRecord<float>& record) override;
   // PRE_ACTIVATION and ACTIVATION of every layer.
   void ObservePass(const trainer::Network<float>& network, core::Phase phase,
@@ -51,6 +52,8 @@ class Streaming final : public trainer::RunObserver {
   // A row is a unit.
   void ObserveWeights(const client::SnapshotKey& key,
                       const trainer::Matrix<float>& values);
+  void ObserveWeightAndInput(const client::SnapshotKey& key,
+                             const trainer::LayerStep<float>& layer);
   void ObserveLayer(const trainer::LayerStep<float>& layer, std::int64_t step);
 
   std::unique_ptr<client::Watcher> watcher_;
