@@ -18,6 +18,22 @@ bool TooNarrow(const Case& c) {
   return c.measures.width_sum > c.settings.width_sum;
 }
 
+std::optional<double> InputOffset(const Case& c) {
+  std::optional<double> offset;
+  for (const InputMeasures& input : c.measures.inputs) {
+    offset = std::max(offset.value_or(0.0), input.offset);
+  }
+  return offset;
+}
+
+// Inputs that are off make units silent from the first layer on, so that their
+// number need not grow. They do not acquit a network that is too deep and too
+// narrow at once.
+bool IsMasked(const Case& c) {
+  return TooDeep(c) && TooNarrow(c) &&
+         InputOffset(c).value_or(0.0) > c.settings.input_offset;
+}
+
 // No other cause of step 0 is there that would explain as much.
 bool SoundStart(const Case& c, Assessment* result) {
   const RunMeasures& run = c.measures;
@@ -25,10 +41,6 @@ bool SoundStart(const Case& c, Assessment* result) {
   for (const LayerMeasures& layer : run.layers) {
     if (!layer.hidden || !layer.bias_offset) continue;
     bias = std::min(bias.value_or(*layer.bias_offset), *layer.bias_offset);
-  }
-  std::optional<double> offset;
-  for (const InputMeasures& input : run.inputs) {
-    offset = std::max(offset.value_or(0.0), input.offset);
   }
   result->sheet.AtLeast({.signal = "S5",
                          .description = "mean gain of the hidden layers",
@@ -40,25 +52,24 @@ bool SoundStart(const Case& c, Assessment* result) {
                        run.gain_mean, c.settings.gain_high);
   result->sheet.AtMost(
       {.signal = "S2", .description = "offset of the inputs", .weight = 0.5},
-      offset, c.settings.input_offset);
+      InputOffset(c), c.settings.input_offset);
   result->sheet.AtLeast({.signal = "S3",
                          .description = "lowest bias offset of a layer",
                          .weight = 0.5},
                         bias, c.settings.bias_offset);
-  // What was not streamed does not speak against. Inputs that are off do not
-  // speak against a network that is too deep and too narrow at once.
-  const bool both = TooDeep(c) && TooNarrow(c);
+  // What was not streamed does not speak against.
+  const bool masked = IsMasked(c);
   return std::ranges::all_of(
-      result->sheet.items(), [both](const Evidence& item) {
+      result->sheet.items(), [masked](const Evidence& item) {
         return item.supports || item.not_observable ||
-               (both && item.signal == std::string_view("S2"));
+               (masked && item.signal == std::string_view("S2"));
       });
 }
 
 bool Harmed(const Case& c, bool grows) {
   const RunMeasures& run = c.measures;
   // A deep network may also be slow to start: the units have to show it.
-  if (!grows && run.silent_growth) return false;
+  if (!grows && run.silent_growth && !IsMasked(c)) return false;
   if (run.failed() || run.many_dead) return true;
   // Silence on a few examples is what every deep network shows at step 0.
   return !run.learns() &&

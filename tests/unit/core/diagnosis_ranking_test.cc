@@ -100,7 +100,7 @@ TEST(RankingTest, LargeInputsDoNotHideLowBiases) {
 TEST(RankingTest, LargeInputsDoNotHideANetworkThatIsTooDeepAndTooNarrow) {
   FactsBuilder run(30, 16);
   run.Inputs(10.0, 1.0).Loss(1.39, 1.38);
-  for (std::size_t i = 10; i < 30; ++i) run.SilentAtStart(i, 0.3).Dead(i, 0.31);
+  for (std::size_t i = 0; i < 30; ++i) run.SilentAtStart(i, 0.4).Dead(i, 0.4);
 
   EXPECT_THAT(Faults(Diagnose(run.facts())),
               ElementsAre("unnormalized_input", "too_deep_or_narrow"));
