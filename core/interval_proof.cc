@@ -29,13 +29,20 @@ double RoundingOf(double sizes, Eigen::Index terms, double roundoff) {
 PreActivationBounds BoundRow(const Eigen::ArrayXd& row, double bias,
                              const ValueArray& input_min,
                              const ValueArray& input_max, double roundoff) {
+  // What is multiplied by exactly 0 adds nothing, not even a rounding: behind a
+  // layer that is shut z is the bias.
+  const Eigen::Index terms =
+      (row != 0.0 && (input_min != 0.0 || input_max != 0.0)).count();
+  if (terms == 0 && row.isFinite().all() && std::isfinite(bias)) {
+    return {.low = bias, .high = bias};
+  }
   const Eigen::ArrayXd up = row.max(0.0);
   const Eigen::ArrayXd down = row.min(0.0);
   const double high = bias + (up * input_max).sum() + (down * input_min).sum();
   const double low = bias + (up * input_min).sum() + (down * input_max).sum();
   const double sizes =
       std::abs(bias) + (row.abs() * input_min.abs().max(input_max.abs())).sum();
-  const double rounding = RoundingOf(sizes, 2 * row.size() + 1, roundoff);
+  const double rounding = RoundingOf(sizes, 2 * terms + 1, roundoff);
   const bool finite = row.isFinite().all() && std::isfinite(high) &&
                       std::isfinite(low) && std::isfinite(rounding);
   if (!finite) return {.low = -kInfinity, .high = kInfinity};

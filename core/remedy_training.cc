@@ -64,7 +64,9 @@ Remedy LowerRate(const RemedyCase& c, bool adam) {
 Remedy Clip(bool recommended) {
   return {.title = "clip the gradient",
           .action = "clip the norm of the whole gradient at 0.1; 1 is too much",
-          .reason = "it bounds the one step that kills",
+          .reason = recommended
+                        ? "it bounds the one step that kills"
+                        : "the updates are of one size whatever the gradient's",
           .expected_effect =
               "no deaths with SGD and momentum; Adam divides "
               "the gradient by its own size, so clipping "

@@ -64,6 +64,16 @@ TEST(IntervalProofTest, AZeroUnitIsNotProvenByItsRounding) {
       UnitProof::kNone);
 }
 
+TEST(IntervalProofTest, BehindAShutLayerZIsTheBiasExactly) {
+  const ArrayXd weights{{1.0, -2.0}};
+  const ArrayXd zeros = ArrayXd::Zero(2);
+
+  EXPECT_EQ(ProofOf(BoundOne(weights, 0.0, zeros, zeros)),
+            UnitProof::kNeverFires);
+  EXPECT_EQ(ProofOf(BoundOne(weights, 1e-300, zeros, zeros)),
+            UnitProof::kAlwaysFires);
+}
+
 TEST(IntervalProofTest, BoundsHoldInMorePrecisionThanTheirOwn) {
   std::mt19937 engine(11);
   std::normal_distribution<double> normal;
