@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <optional>
+
 #include "core/tensor_view.h"
 
 namespace firekeeper::core {
@@ -10,9 +12,10 @@ namespace firekeeper::core {
 struct AffineLayer {
   // [units, features] or [features, units]: the unit axis tells.
   TensorView weight;
-  TensorView bias;  // [units]
-  // Everything that the layer was given, features on the unit axis. Where one
-  // of its entries is masked or not finite nothing is proven.
+  std::optional<TensorView> bias = std::nullopt;  // [units]; none: zeros
+  // Everything that the layer was given, features on the unit axis. Nothing is
+  // proven where one of its entries is masked or not finite, nor with a mask on
+  // weight or bias.
   TensorView input;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
+#include <limits>
 
 #include "core/layer_census.h"
 #include "core/living_states.h"
@@ -12,6 +13,9 @@
 
 namespace firekeeper::core {
 namespace {
+
+// Fewer examples behind proofs do not make a layer dead.
+constexpr std::uint64_t kProofClusters = 64;
 
 // A group of units as it is judged.
 struct Group {
@@ -208,6 +212,7 @@ class Judge {
     return SideEvidence::Says(evidence_.sides.proven, unit) &&
            evidence_.last_firing_step[unit] <
                evidence_.sides.proof_steps.first &&
+           evidence_.sides.proof_steps.end > horizon_first_step_ &&
            evidence_.horizon_non_finite[unit] == 0;
   }
 
@@ -247,6 +252,12 @@ class Judge {
         health->state == HealthState::kDead) {
       health->also.Add(HealthState::kDead);
       health->state = HealthState::kBornDead;
+    }
+    // To the step rather than to the window, where that is the last death.
+    const std::int64_t last = evidence_.last_firing_step[unit];
+    if (health->last_death && last != kNeverFired &&
+        last <= health->last_death->by) {
+      health->last_death->after = last;
     }
     health->permanent = evidence_.reads_network_input &&
                         SideEvidence::Says(evidence_.sides.frozen, unit);
@@ -326,6 +337,7 @@ LayerHealth EvaluateHealth(const LayerEvidence& evidence,
     health.coverage = WorstCoverage(windows.back());
   }
   LayerCensus census(evidence);
+  std::uint64_t proven_clusters = std::numeric_limits<std::uint64_t>::max();
   for (const SilenceGroup& units :
        GroupBySilence(windows, evidence.unit_count, settings.min_coverage)) {
     GroupTimelines timelines(windows, units, demands);
@@ -334,11 +346,17 @@ LayerHealth EvaluateHealth(const LayerEvidence& evidence,
       const RelivedUnit relived = judge.Relive(unit, group);
       UnitHealth& verdict = health.units[static_cast<std::size_t>(unit)];
       verdict = judge.Verdict(unit, group, relived.life);
-      health.proven_units += verdict.proven_step.has_value() ? 1U : 0U;
+      if (verdict.proven_step.has_value()) {
+        ++health.proven_units;
+        proven_clusters = std::min(proven_clusters, verdict.silent_clusters);
+      }
       census.Add(unit, relived, verdict);
     }
   }
   health.life = census.Count();
+  health.proven_dead = health.proven_units > 0 &&
+                       health.proven_units == health.units.size() &&
+                       proven_clusters >= kProofClusters;
   return health;
 }
 

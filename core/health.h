@@ -66,9 +66,9 @@ struct UnitHealth {
   // Of the last death, to the window; empty where it never died.
   std::optional<DeathInterval> last_death;
   std::optional<DeathOrigin> origin;  // DEAD or BORN_DEAD
-  // The last step of a window in which the weights and the range of the inputs
-  // prove that the unit could not fire. Apart from the state: a proof needs no
-  // number of examples, and a certificate no weights.
+  // The last step of a window of the horizon; in every snapshot of it the
+  // weights and the range of the inputs prove that the unit could not fire on
+  // those. Apart from the state: a certificate needs no weights.
   std::optional<std::int64_t> proven_step;
   // DEAD or BORN_DEAD, and nothing moves its row or feeds it other inputs.
   bool permanent = false;
@@ -99,6 +99,9 @@ struct LayerHealth {
   LayerLife life;
   CertificateTotals certificate;
   std::uint64_t proven_units = 0;  // with a proven_step
+  // Every unit is proven, and none was seen on fewer than 64 clusters since it
+  // fell silent: on one example half of a healthy layer is proven.
+  bool proven_dead = false;
   // First step of the horizon; -1 without a closed window.
   std::int64_t horizon_first_step = -1;
   // Last step of the last closed window; -1 without one.

@@ -43,8 +43,11 @@ PreActivationBounds BoundRow(const Eigen::ArrayXd& row, double bias,
   const double sizes =
       std::abs(bias) + (row.abs() * input_min.abs().max(input_max.abs())).sum();
   const double rounding = RoundingOf(sizes, 2 * terms + 1, roundoff);
-  const bool finite = row.isFinite().all() && std::isfinite(high) &&
-                      std::isfinite(low) && std::isfinite(rounding);
+  // Partial sums of binary32 overflow where those of binary64 do not.
+  const double largest = roundoff > kDoubleRoundoff
+                             ? std::numeric_limits<float>::max()
+                             : std::numeric_limits<double>::max();
+  const bool finite = row.isFinite().all() && sizes + rounding < largest;
   if (!finite) return {.low = -kInfinity, .high = kInfinity};
   // The addition of the widening rounds once more.
   return {.low = std::nextafter(low - rounding, -kInfinity),
@@ -78,6 +81,11 @@ Eigen::ArrayXd Load(const TensorView& view, const Line& line) {
   return values;
 }
 
+double RoundoffOf(DataType weight, DataType input) {
+  if (SizeOf(weight) == 2 || SizeOf(input) == 2) return kBf16Roundoff;
+  return weight == DataType::kF64 ? kDoubleRoundoff : kSingleRoundoff;
+}
+
 absl::Status CheckShapes(const AffineLayer& layer, Index units) {
   const TensorLayout& weight = layer.weight.layout;
   if (weight.rank() != 2) {
@@ -89,8 +97,8 @@ absl::Status CheckShapes(const AffineLayer& layer, Index units) {
     return absl::InvalidArgumentError(absl::StrCat(
         "weight has ", weight.unit_count(), " units; the summary ", units));
   }
-  if (layer.bias.layout.rank() != 1 ||
-      layer.bias.layout.unit_count() != units) {
+  if (layer.bias && (layer.bias->layout.rank() != 1 ||
+                     layer.bias->layout.unit_count() != units)) {
     return absl::InvalidArgumentError(
         absl::StrCat("bias must have the shape [", units, "]"));
   }
@@ -153,8 +161,9 @@ UnitProof ProofOf(const PreActivationBounds& bounds) {
   return UnitProof::kNone;
 }
 
-bool IsIdleBelowZero(const FiringRule& rule) {
-  return rule.kind == FiringRule::Kind::kBand && rule.low >= 0.0;
+bool ProofsHold(const FiringRule& rule, bool norm_before, bool residual) {
+  return rule.kind == FiringRule::Kind::kBand && rule.low >= 0.0 &&
+         !norm_before && !residual;
 }
 
 absl::Status ProveUnits(const AffineLayer& layer, UnitSummary* summary) {
@@ -167,13 +176,17 @@ absl::Status ProveUnits(const AffineLayer& layer, UnitSummary* summary) {
   if (!range.ok()) return range.status();
   const TensorLayout& layout = layer.weight.layout;
   const double roundoff =
-      layout.dtype() == DataType::kF64 ? kDoubleRoundoff : kSingleRoundoff;
+      RoundoffOf(layout.dtype(), layer.input.layout.dtype());
   const Line units = LineOf(layer.weight, layout.unit_axis());
   const Line features = LineOf(layer.weight, 1 - layout.unit_axis());
-  const Eigen::ArrayXd bias = Load(layer.bias, LineOf(layer.bias, 0));
-  const bool finite =
-      range->min.isFinite().all() && range->max.isFinite().all();
-  for (Index unit = 0; finite && unit < summary->unit_count(); ++unit) {
+  const Eigen::ArrayXd bias =
+      layer.bias ? Load(*layer.bias, LineOf(*layer.bias, 0))
+                 : Eigen::ArrayXd(Eigen::ArrayXd::Zero(summary->unit_count()));
+  const bool complete = range->min.isFinite().all() &&
+                        range->max.isFinite().all() &&
+                        layer.weight.validity_mask.empty() &&
+                        (!layer.bias || layer.bias->validity_mask.empty());
+  for (Index unit = 0; complete && unit < summary->unit_count(); ++unit) {
     const Eigen::ArrayXd row =
         Load(layer.weight, {.data = units.data + unit * units.stride,
                             .stride = features.stride,

@@ -16,7 +16,8 @@
 namespace firekeeper::core {
 
 // The largest and least pre-activation that inputs within their ranges can
-// give a unit, as bounds: no evaluation of w . x + b lies outside.
+// give a unit, as bounds: no evaluation of w . x + b that is as exact as was
+// asked for lies outside.
 struct PreActivationBounds {
   double low = 0.0;
   double high = 0.0;
@@ -39,6 +40,7 @@ inline constexpr double kDoubleRoundoff =
     std::numeric_limits<double>::epsilon() / 2;
 inline constexpr double kSingleRoundoff =
     std::numeric_limits<float>::epsilon() / 2;
+inline constexpr double kBf16Roundoff = 0x1p-9;
 
 // Bounds of every unit (a row of `weights`):
 //   high = b + sum max(w, 0) x_max + sum min(w, 0) x_min, and low likewise,
@@ -54,13 +56,15 @@ inline constexpr double kSingleRoundoff =
 
 [[nodiscard]] UnitProof ProofOf(const PreActivationBounds& bounds);
 
-// Whether a unit is silent wherever z <= 0, so that such a bound is a proof.
-// `rule` is that of the layer's PRE_ACTIVATION.
-[[nodiscard]] bool IsIdleBelowZero(const FiringRule& rule);
+// Whether a bound of z <= 0 proves anything of a layer: `rule`, that of its
+// PRE_ACTIVATION, has a unit silent wherever z <= 0, and z is W x + b.
+[[nodiscard]] bool ProofsHold(const FiringRule& rule, bool norm_before,
+                              bool residual);
 
 // Sets summary->proven: n of the units that are proven unable to fire on
-// the ranges of `layer.input`, 0 of the others. Sums are taken to be binary64
-// where the weights are, binary32 otherwise. Fails with kInvalidArgument,
+// the ranges of `layer.input`, 0 of the others. The trainer's sums are taken to
+// be binary64 where the weights are, binary32 where they are, and as coarse as
+// BF16 where weights or inputs are of 16 bits. Fails with kInvalidArgument,
 // changing nothing, where shapes do not fit each other or the summary.
 // Requires: summary->columns.proof; it is that of layer.weight.
 absl::Status ProveUnits(const AffineLayer& layer, UnitSummary* summary);

@@ -155,7 +155,7 @@ void LayerAlarm::ReportLevel(const LayerSituation& now,
     events->push_back({.kind = kind,
                        .severity = severity,
                        .step = now.step,
-                       .unit_count = now.dead,
+                       .unit_count = now.proven_dead ? now.units : now.dead,
                        .message = std::move(message)});
   };
   if (level == Level::kQuiet) {

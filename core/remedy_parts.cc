@@ -80,9 +80,19 @@ std::string DeviationsOf(InitRule rule,
 }
 
 std::optional<RateAdvice> RateAdviceOf(const RemedyCase& c) {
-  const std::optional<double> ratio = c.measures.update_early_max;
-  if (!ratio || *ratio <= c.settings.target_update_ratio) return std::nullopt;
+  std::optional<double> ratio = c.measures.update_early_max;
   RateAdvice advice;
+  // Updates larger than the weights are the run coming apart: they no longer
+  // are in proportion to the rate. The first one still is.
+  if (ratio > 1.0) {
+    double first = 0.0;
+    for (const LayerMeasures& layer : c.measures.layers) {
+      if (layer.hidden) first = std::max(first, layer.update_first.value_or(0));
+    }
+    advice.of_first_step = first > 0.0;
+    if (advice.of_first_step) ratio = first;
+  }
+  if (!ratio || *ratio <= c.settings.target_update_ratio) return std::nullopt;
   advice.observed_ratio = *ratio;
   advice.factor = c.settings.target_update_ratio / *ratio;
   const auto rates = c.facts.scalars.find(kLearningRateScalar);

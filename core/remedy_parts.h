@@ -44,12 +44,14 @@ enum class InitRule : std::uint8_t { kHe, kGlorot, kLecun, kRai };
 // What the first update ratios ask of the learning rate.
 struct RateAdvice {
   double observed_ratio = 0.0;  // largest of the first steps
+  bool of_first_step = false;   // that of step 0 instead
   double factor = 1.0;          // new rate over the old one
   std::optional<double> rate;   // where the learning rate was streamed
 };
 // Scales the largest update ratio of the first steps to
 // settings.target_update_ratio: the ratio is proportional to the rate, for SGD
-// and for Adam. Empty without a ratio above the target.
+// and for Adam. Where it passed 1, that of step 0. Empty without a ratio above
+// the target.
 [[nodiscard]] std::optional<RateAdvice> RateAdviceOf(const RemedyCase& c);
 
 // SELU keeps what it promises only with these.

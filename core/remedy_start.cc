@@ -68,6 +68,7 @@ Remedy BiasSwap(const RemedyCase& c, const Layers& layers) {
         "measured with biases of -2 to -8 in four layers: "
         "every swap at most 0.287 after 600 steps";
   } else if (lowest <= -5.0) {
+    swap.title = "PReLU or RReLU in place of ReLU";
     swap.action = absl::StrCat("swap the activation of ", NamesOf(layers),
                                " for PReLU or RReLU; not for ELU or SELU");
     swap.reason = absl::StrCat("at a bias of ", Digits(lowest),

@@ -1,7 +1,9 @@
 // Remedies of causes that show while training: gradients, learning rate,
 // numbers.
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -50,8 +52,11 @@ Remedy LowerRate(const RemedyCase& c, bool adam) {
   const std::optional<RateAdvice> advice = RateAdviceOf(c);
   if (!advice) return remedy;
   const std::string how = absl::StrCat(
-      "; the largest update of the first ", c.settings.early_steps,
-      " steps was ", Digits(advice->observed_ratio),
+      advice->of_first_step
+          ? "; the first update was "
+          : absl::StrCat("; the largest update of the first ",
+                         c.settings.early_steps, " steps was "),
+      Digits(advice->observed_ratio),
       " of the weights, and it is proportional to the rate: the target is ",
       Digits(c.settings.target_update_ratio));
   remedy.action = advice->rate ? absl::StrCat("set the learning rate to ",
@@ -200,8 +205,15 @@ Remedy SigmoidSwap(const Layers& layers) {
 std::vector<Remedy> LearningRateRemedies(const RemedyCase& c) {
   const bool adam = LooksLikeAdam(c);
   const Layers layers = LayersOf(c);
-  return {LowerRate(c, adam), Clip(!adam),     Norm(adam, layers),
-          WarmUp(adam),       LeakySwap(adam), Recycle(layers)};
+  std::vector<Remedy> remedies{LowerRate(c, adam), Clip(!adam),
+                               Norm(adam, layers), WarmUp(adam),
+                               LeakySwap(adam)};
+  Layers dead;
+  std::ranges::copy_if(
+      layers, std::back_inserter(dead),
+      [](const LayerMeasures* layer) { return layer->dead_share > 0.0; });
+  if (!dead.empty()) remedies.push_back(Recycle(dead));
+  return remedies;
 }
 
 std::vector<Remedy> VanishingRemedies(const RemedyCase& c) {

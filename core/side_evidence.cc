@@ -126,10 +126,10 @@ void AddBirth(const SignalTrack& track, double min_coverage,
   }
 }
 
-void AddProofs(const SignalTrack& track, double min_coverage,
-               SideEvidence* sides) {
+void AddProofs(const SignalTrack& track, SideEvidence* sides) {
   if (!track.settings().columns.proof) return;
-  const Window* const newest = NewestWhole(track, min_coverage);
+  // A shard that is missing may hold the example on which the unit fires.
+  const Window* const newest = NewestWhole(track, /*min_coverage=*/1.0);
   if (newest == nullptr) return;
   const UnitSummary& merged = newest->merged();
   sides->proof_steps = newest->steps();
@@ -187,7 +187,7 @@ SideEvidence GatherSides(const SideTracks& tracks,
   if (tracks.weight != nullptr) {
     AddKept(*tracks.weight, &sides);
     if (tracks.proofs_hold) {
-      AddProofs(*tracks.weight, settings.min_coverage, &sides);
+      AddProofs(*tracks.weight, &sides);
     }
   }
   if (CountsFirings(tracks.probe)) {

@@ -58,6 +58,12 @@ std::shared_ptr<v1::Snapshot> NewSnapshot(const std::string& layer,
   return snapshot;
 }
 
+// Requires: the weight has 2 axes.
+std::uint64_t FeaturesOf(const core::AffineLayer& layer) {
+  const core::TensorLayout& weight = layer.weight.layout;
+  return static_cast<std::uint64_t>(weight.shape()[1 - weight.unit_axis()]);
+}
+
 std::uint64_t SamplesOf(const core::TensorView& view) {
   return static_cast<std::uint64_t>(view.layout.row_count());
 }
@@ -86,9 +92,10 @@ SnapshotMaker::LayerPlan SnapshotMaker::PlanFor(const LayerSpec& layer) {
     plan.columns[i] = core::ColumnsFor(signal, plan.rules[i].counts());
     if (layer.cluster_split) plan.columns[i].clusters = false;
   }
+  plan.fan_in = layer.fan_in;
   plan.proofs_hold =
-      !layer.norm_before && !layer.residual &&
-      core::IsIdleBelowZero(plan.rules[IndexOf(core::Signal::kPreActivation)]);
+      core::ProofsHold(plan.rules[IndexOf(core::Signal::kPreActivation)],
+                       layer.norm_before, layer.residual);
   return plan;
 }
 
@@ -156,12 +163,22 @@ absl::StatusOr<MadeSnapshot> SnapshotMaker::MakeWeight(
   }
   const auto target = TargetOf(key, layer.weight);
   if (!target.ok()) return target.status();
-  for (const core::TensorView* view : {&layer.bias, &layer.input}) {
-    if (absl::Status status = CheckView(*view); !status.ok()) return status;
+  if (absl::Status status = CheckView(layer.input); !status.ok()) {
+    return status;
+  }
+  if (layer.bias) {
+    if (absl::Status status = CheckView(*layer.bias); !status.ok()) {
+      return status;
+    }
   }
   auto summary = Reduce(*target, layer.weight);
   if (!summary.ok()) return summary.status();
-  if (target->plan.proofs_hold) {
+  // A kernel sees patches; of a row that is cut over processes no part proves
+  // anything.
+  const bool whole_rows =
+      layer.weight.layout.rank() == 2 &&
+      (target->plan.fan_in == 0 || target->plan.fan_in == FeaturesOf(layer));
+  if (target->plan.proofs_hold && whole_rows) {
     if (absl::Status status = core::ProveUnits(layer, &*summary);
         !status.ok()) {
       return status;

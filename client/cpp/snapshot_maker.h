@@ -37,7 +37,8 @@ class SnapshotMaker {
   [[nodiscard]] absl::StatusOr<MadeSnapshot> Make(
       const SnapshotKey& key, const core::TensorView& view) const;
   // The WEIGHT of a layer, with proofs of the units that its inputs cannot make
-  // fire. Fails likewise, and where the shapes do not fit each other.
+  // fire, where there can be any. Fails likewise, and where the shapes of what
+  // can be proven do not fit each other.
   [[nodiscard]] absl::StatusOr<MadeSnapshot> MakeWeight(
       const SnapshotKey& key, const core::AffineLayer& layer) const;
 
@@ -50,8 +51,8 @@ class SnapshotMaker {
     std::array<core::FiringRule, kSignals> rules;
     std::array<core::ColumnSet, kSignals> columns;
     bool cluster_split = false;
-    // A bound of z <= 0 proves that a unit is silent.
-    bool proofs_hold = false;
+    std::uint64_t fan_in = 0;  // 0: not known
+    bool proofs_hold = false;  // core::ProofsHold()
   };
   // Where a snapshot goes, checked.
   struct Target {

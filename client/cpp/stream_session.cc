@@ -229,7 +229,9 @@ void StreamSession::Finish(ConnectionState state) {
 
 void StreamSession::NoteError(const absl::Status& status,
                               LogSeverity severity) {
-  const std::string text(status.ToString());
+  // What the server attached is for programs.
+  const std::string text(
+      status.ToString(absl::StatusToStringMode::kWithNoExtraData));
   const bool is_new = !error_logged_ || text != last_error_;
   last_error_ = text;
   error_logged_ = true;

@@ -108,9 +108,11 @@ class Watcher {
   // Observe() of a layer's WEIGHT together with what makes a proof of it: the
   // units that cannot fire on `layer.input`, whatever is in it between each
   // feature's least and greatest value, are reported as proven. For layers with
-  // z = W x + b that fire where z > 0; in others nothing is proven. Sent as a
-  // summary in either mode. Costs a pass over weight and input. `input` is all
-  // that this process gave the layer in this step.
+  // z = W x + b that fire where z > 0 and hold whole rows of W (fan_in, where
+  // declared); of others the WEIGHT is sent and nothing is proven. `input` is
+  // all that this process gave the layer in this step, as it was multiplied:
+  // under autocast the cast tensors. TF32 is not allowed for. Sent as a summary
+  // in either mode. Costs a pass over the input and a few over the weight.
   void ObserveWeight(const SnapshotKey& key,
                      const core::AffineLayer& layer) noexcept;
 

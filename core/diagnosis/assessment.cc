@@ -84,7 +84,7 @@ bool BornSilent(const Case& c, const LayerMeasures& layer, double expected) {
 
 bool HarmedFromStart(const Case& c, const LayerMeasures& layer,
                      double expected) {
-  if (c.measures.many_dead || c.measures.failed()) return true;
+  if (c.measures.many_dead || c.measures.loss.failed()) return true;
   return !c.measures.learns() && BornSilent(c, layer, expected);
 }
 

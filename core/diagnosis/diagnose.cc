@@ -42,12 +42,12 @@ Assessment* Holding(Cause cause, std::vector<Assessment>* all) {
 }
 
 // The first fault that was there before training; null without one.
-const Assessment* FirstOfTheStart(std::vector<Assessment>* all) {
-  const auto found = std::ranges::find_if(*all, [](const Assessment& each) {
+const Assessment* FirstOfTheStart(const std::vector<Assessment>& all) {
+  const auto found = std::ranges::find_if(all, [](const Assessment& each) {
     return each.holds && !each.dynamic && IsFault(each.cause) &&
            each.cause != Cause::kNumericalFailure;
   });
-  return found == all->end() ? nullptr : &*found;
+  return found == all.end() ? nullptr : &*found;
 }
 
 void Yield(Assessment* each, const Assessment* to) {
@@ -56,8 +56,8 @@ void Yield(Assessment* each, const Assessment* to) {
   each->why_not = absl::StrCat("explained by ", Name(to->cause));
 }
 
-// Inputs that are too large make updates too large, whatever the learning rate;
-// other faults of the start make them smaller. A growth of the gradient norm is
+// Inputs that are too large make updates too large, whatever the learning rate.
+// A growth of the gradient norm is
 // what a learning rate that is too high does, and no gradient at all is what a
 // constant output gives.
 void YieldToEachOther(std::vector<Assessment>* all) {
@@ -67,7 +67,7 @@ void YieldToEachOther(std::vector<Assessment>* all) {
   Assessment* growth = Holding(Cause::kExplodingGradient, all);
   if (growth != nullptr && growth->dynamic) {
     Yield(growth, Holding(Cause::kLearningRateTooHigh, all));
-    Yield(growth, FirstOfTheStart(all));
+    Yield(growth, FirstOfTheStart(*all));
   }
   Yield(Holding(Cause::kVanishingGradient, all),
         Holding(Cause::kConstantOutput, all));

@@ -29,6 +29,7 @@ Assessment AssessExplodingGradient(const Case& c) {
   const bool harmed = run.failed() || run.many_dead;
   result.holds = (profile || grown) && harmed;
   result.dynamic = !profile;
+  if (result.dynamic) result.seen_by = c.settings.gradient_norm_steps;
   for (const LayerMeasures& layer : run.layers) {
     if (layer.hidden && layer.gain && *layer.gain > c.settings.gain_high) {
       result.layers.push_back(layer.facts->name);

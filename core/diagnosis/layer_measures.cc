@@ -158,7 +158,7 @@ void MeasureGradients(const LayerFacts& layer, LayerMeasures* measures) {
 
 // The first update of Adam is +-lr, or 0 where there is no gradient. By
 // Hoelder's inequality E u^2 <= E|u| max|u|, with equality if and only if all
-// that is not 0 is of one size; of normal values it is a third of that.
+// that is not 0 is of one size; of normal values it is a third or less.
 bool IsSignLike(const SignalDigest& update) {
   const double square = update.root_mean_square * update.root_mean_square;
   const double largest = std::max(std::abs(update.min), std::abs(update.max));

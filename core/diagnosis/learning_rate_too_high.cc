@@ -38,8 +38,9 @@ LateDeaths LateDeathsOf(const RunFacts& facts) {
 }
 
 // The largest update ratio in windows that began before half of the late
-// deaths had happened and before anything was not finite; of all windows where
-// neither is known.
+// deaths had happened. Where something is not finite, of the windows in the
+// half of the run that led to it: healthy runs begin with large updates too. Of
+// all windows where neither is known.
 std::optional<UpdateRatio> RatioBeforeDeaths(const Case& c,
                                              const LateDeaths& late) {
   const std::optional<std::int64_t> failed = c.measures.non_finite.first_step;
@@ -51,6 +52,7 @@ std::optional<UpdateRatio> RatioBeforeDeaths(const Case& c,
         break;
       }
       if (failed && each.steps.end > *failed) break;
+      if (failed && each.steps.end <= *failed / 2) continue;
       if (!most || each.ratio > most->ratio) most = each;
     }
   }
@@ -59,6 +61,15 @@ std::optional<UpdateRatio> RatioBeforeDeaths(const Case& c,
 
 bool DiedLate(const Case& c, const LayerMeasures& layer) {
   return layer.hidden && layer.late_share > c.settings.layer_late_share;
+}
+
+// A probe finds units dead that have no certificate yet.
+const char* ProbeNote(const RunFacts& facts) {
+  const bool probed =
+      std::ranges::any_of(facts.layers, [](const LayerFacts& layer) {
+        return layer.probe_activation.has_value();
+      });
+  return probed ? " (or are silent on the whole probe set)" : "";
 }
 
 struct Weighed {
@@ -147,7 +158,8 @@ Assessment AssessLearningRateTooHigh(const Case& c) {
   const LateDeaths late = LateDeathsOf(c.facts);
   const Weighed weighed = Weigh(c, late, &result);
   WeighCourse(c, &result);
-  const bool not_finite = run.non_finite.first_step.has_value();
+  const bool not_finite =
+      run.non_finite.first_step.has_value() && !run.non_finite.from_data;
   const bool diverged = not_finite || run.loss.learning == Learning::kDiverged;
   result.holds = weighed.steps && (weighed.deaths || diverged);
   result.has_own_evidence = weighed.own;
@@ -160,12 +172,14 @@ Assessment AssessLearningRateTooHigh(const Case& c) {
       result.layers.push_back(layer.facts->name);
     }
   }
-  result.summary = absl::StrCat(
-      weighed.deaths ? absl::StrCat(Percent(run.late_share),
-                                    " of the hidden units died after step 0")
-                     : "the run diverged",
-      ", under updates of up to ", Percent(weighed.largest),
-      " of the weights a step");
+  result.summary =
+      absl::StrCat(weighed.deaths && !not_finite
+                       ? absl::StrCat(Percent(run.late_share),
+                                      " of the hidden units died after step 0",
+                                      ProbeNote(c.facts))
+                       : "the run diverged",
+                   ", under updates of up to ", Percent(weighed.largest),
+                   " of the weights a step");
   result.why_not =
       !weighed.steps ? "the updates are small" : "few units died after step 0";
   return result;

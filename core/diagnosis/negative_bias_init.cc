@@ -11,8 +11,8 @@ namespace firekeeper::core {
 namespace {
 
 // S3 of a layer as it would be for inputs of rms 1, where larger ones hide what
-// its biases do: without its bias z grows with the inputs. Behind other layers
-// the biases there have a part in z, so that only the first can be told.
+// its biases do: without its bias z grows with the inputs. Deeper layers also
+// inherit earlier biases, so that this holds of the first only.
 std::optional<double> BiasOffsetOf(const LayerMeasures& layer) {
   if (!layer.bias_offset || !layer.reads_data) return layer.bias_offset;
   return *layer.bias_offset * std::max(1.0, layer.input_rms.value_or(1.0));
@@ -23,17 +23,20 @@ const LayerMeasures* Lowest(const Case& c) {
   const LayerMeasures* lowest = nullptr;
   for (const LayerMeasures& layer : c.measures.layers) {
     if (!layer.hidden || !layer.bias_offset) continue;
-    if (lowest == nullptr || *BiasOffsetOf(layer) < *BiasOffsetOf(*lowest)) {
-      lowest = &layer;
-    }
+    const bool lower =
+        lowest == nullptr || *BiasOffsetOf(layer) < *BiasOffsetOf(*lowest);
+    // Behind a layer that is shut there is nothing to compare a bias with.
+    if (lower && layer.input_rms != 0.0) lowest = &layer;
   }
   return lowest;
 }
 
-// Nearly nothing fires at the start, and the loss comes down slowly if at all.
+// The biases leave next to nothing that fires at the start, and the loss comes
+// down slowly. Early in a run every loss is high.
 bool HardlyFires(const Case& c, const LayerMeasures& layer) {
   const LossCourse& loss = c.measures.loss;
-  return layer.firing_at_start &&
+  return layer.bias_offset && *layer.bias_offset < c.settings.bias_offset &&
+         c.facts.last_step >= c.settings.slow_steps && layer.firing_at_start &&
          *layer.firing_at_start < c.settings.low_firing &&
          layer.examples_at_start >= c.settings.min_examples &&
          loss.learning == Learning::kLearning &&

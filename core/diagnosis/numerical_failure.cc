@@ -13,18 +13,18 @@ Assessment AssessNumericalFailure(const Case& c) {
   const LossCourse& loss = c.measures.loss;
   std::optional<double> bad_loss;
   if (loss.observed) bad_loss = loss.first_non_finite_step ? 1.0 : 0.0;
-  const auto seen = [&found](double count) {
-    return found.streamed ? std::optional<double>(count) : std::nullopt;
+  const auto seen = [](bool streamed, double count) {
+    return streamed ? std::optional<double>(count) : std::nullopt;
   };
   result.sheet.Above(
       {.signal = "S10",
        .description = "NaN or infinite activations, weights or inputs",
        .weight = 2.0},
-      seen(found.values), 0.0);
+      seen(found.values_streamed, found.values), 0.0);
   result.sheet.Above({.signal = "S10",
                       .description = "NaN or infinite gradients",
                       .weight = found.scales_loss ? 0.0 : 1.0},
-                     seen(found.gradients), 0.0);
+                     seen(found.gradients_streamed, found.gradients), 0.0);
   result.sheet.Above(
       {.signal = "S10", .description = "the loss is not finite", .weight = 2.0},
       bad_loss, 0.0);

@@ -274,44 +274,58 @@ void MeasureHarm(const DiagnosisSettings& settings, RunMeasures* run) {
                    worst > settings.layer_dead_share;
 }
 
+void Lower(std::int64_t step, std::optional<std::int64_t>* first) {
+  *first = std::min(first->value_or(step), step);
+}
+
 // Counts what of one layer is not finite; returns whether it is a failure.
-bool CountNonFinite(const LayerFacts& layer, NonFiniteMeasures* found) {
+bool CountNonFinite(const LayerFacts& layer, NonFiniteMeasures* found,
+                    std::optional<std::int64_t>* data_step) {
   bool failure = false;
-  const auto note = [&](std::int64_t step) {
-    failure = true;
-    found->first_step = std::min(found->first_step.value_or(step), step);
-  };
   for (const auto& [signal, series] : layer.train) {
     const bool gradient = IsGradient(signal);
+    if (!series.empty()) {
+      (gradient ? found->gradients_streamed : found->values_streamed) = true;
+    }
     for (const SignalDigest& digest : series) {
       if (digest.non_finite == 0) continue;
       (gradient ? found->gradients : found->values) +=
           static_cast<double>(digest.non_finite);
-      if (!gradient || !found->scales_loss) note(digest.steps.first);
+      if (gradient && found->scales_loss) continue;
+      failure = true;
+      Lower(digest.steps.first, &found->first_step);
+      if (signal == Signal::kInput || signal == Signal::kTarget) {
+        Lower(digest.steps.first, data_step);
+      }
     }
   }
-  const std::uint64_t units = layer.UnitsIn(HealthState::kNonFinite);
-  found->values += static_cast<double>(units);
-  // Its window may be gone.
-  if (units > 0 && !failure) note(0);
   return failure;
 }
 
 NonFiniteMeasures MeasureNonFinite(const RunFacts& facts,
                                    const LossCourse& loss) {
   NonFiniteMeasures found;
+  std::optional<std::int64_t> data_step;
+  bool undated = false;
   const auto scale = facts.scalars.find(kLossScaleScalar);
   found.scales_loss =
       scale != facts.scalars.end() && !scale->second.points.empty();
   for (const LayerFacts& layer : facts.layers) {
-    found.streamed = found.streamed || !layer.train.empty();
-    if (CountNonFinite(layer, &found)) found.layers.push_back(layer.name);
+    const std::uint64_t units = layer.UnitsIn(HealthState::kNonFinite);
+    if (CountNonFinite(layer, &found, &data_step)) {
+      found.layers.push_back(layer.name);
+    } else if (units > 0) {
+      // Their window is gone: the units are all that is left.
+      found.values += static_cast<double>(units);
+      found.layers.push_back(layer.name);
+      undated = true;
+    }
   }
   if (loss.first_non_finite_step) {
-    found.first_step =
-        std::min(found.first_step.value_or(*loss.first_non_finite_step),
-                 *loss.first_non_finite_step);
+    Lower(*loss.first_non_finite_step, &found.first_step);
   }
+  if (undated && !found.first_step) found.first_step = facts.last_step;
+  found.from_data = data_step.has_value() && data_step == found.first_step;
   return found;
 }
 

@@ -26,13 +26,16 @@ struct InputMeasures {
 
 // S10: what is not finite.
 struct NonFiniteMeasures {
-  bool streamed = false;  // anything that would show it
-  double values = 0.0;    // activations, weights, inputs; units in NON_FINITE
+  bool values_streamed = false;  // anything that would show them
+  bool gradients_streamed = false;
+  double values = 0.0;  // activations, weights, inputs; units in NON_FINITE
   double gradients = 0.0;
   std::vector<std::string> layers;
   // The first of those that are a failure: a loss scaler finds its scale by
   // overflowing gradients. Empty: none.
   std::optional<std::int64_t> first_step;
+  // The data were not finite by then: nothing that the network did.
+  bool from_data = false;
   bool scales_loss = false;
 };
 
@@ -73,7 +76,8 @@ struct RunMeasures {
   bool many_dead = false;
   bool collapsed = false;
 
-  // The run does not do what it is for: no progress, divergence, NaN.
+  // No progress, divergence or NaN: what a fault can do that makes numbers
+  // large.
   [[nodiscard]] bool failed() const {
     return loss.failed() || non_finite.first_step.has_value();
   }

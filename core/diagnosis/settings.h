@@ -32,8 +32,9 @@ struct DiagnosisSettings {
   double input_rms_high = 10.0;
   double input_update_ratio = 0.3;  // what inputs of rms 10 and more lead to
 
-  double bias_offset = -1.0;   // S3, beta
-  double slow_progress = 0.5;  // a loss above this share of its start
+  double bias_offset = -1.0;      // S3, beta
+  double slow_progress = 0.5;     // a loss above this share of its start
+  std::int64_t slow_steps = 300;  // after so many steps
 
   double weight_mean_z = -8.0;     // S4, z_w
   double weight_mean_pull = -1.0;  // S4, mean / sd * sqrt(fan_in)

@@ -70,7 +70,7 @@ bool Harmed(const Case& c, bool grows) {
   const RunMeasures& run = c.measures;
   // A deep network may also be slow to start: the units have to show it.
   if (!grows && run.silent_growth && !IsMasked(c)) return false;
-  if (run.failed() || run.many_dead) return true;
+  if (run.loss.failed() || run.many_dead) return true;
   // Silence on a few examples is what every deep network shows at step 0.
   return !run.learns() &&
          std::ranges::any_of(run.layers, [&c](const LayerMeasures& layer) {

@@ -44,8 +44,8 @@ bool Harmed(const Case& c, const Beyond& beyond, const LayerMeasures& layer) {
     return beyond.offset &&
            HarmedFromStart(c, layer, layer.expected_if_normalized);
   }
-  // Small inputs slow learning down; they kill nobody.
-  return beyond.offset || beyond.high || c.measures.failed();
+  // Small inputs slow learning down; they kill nobody and make no NaN.
+  return beyond.offset || beyond.high || c.measures.loss.failed();
 }
 
 void WeighScale(const Case& c, const InputMeasures& input, const Beyond& beyond,

@@ -100,7 +100,9 @@ Assessment AssessVanishingGradient(const Case& c) {
       "the layers pass back ",
       Percent(run.backward_factor.value_or(run.gain_mean.value_or(0.0))),
       " of the gradient each: the first layers cannot learn");
-  result.why_not = !shrinks        ? "the gradient reaches the first layer"
+  result.why_not = run.first_gradient == 0.0
+                       ? "a layer is shut: there is no gradient at all"
+                   : !shrinks      ? "the gradient reaches the first layer"
                    : !weighed.open ? "the gates are closed from the start"
                    : run.loss.learning == Learning::kConverged
                        ? "the run has converged: small gradients are no fault"

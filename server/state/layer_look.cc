@@ -99,8 +99,7 @@ LayerLook LayerState::Look(std::uint64_t run_units) {
       .deaths = look.facts.total_deaths,
       .revivals = look.facts.total_revivals,
       .silent_clusters = 0,
-      .proven_dead =
-          !units.empty() && verdicts->health.proven_units == units.size()};
+      .proven_dead = verdicts->health.proven_dead};
   if (look.situation.silent > 0)
     look.situation.silent_clusters = silent_clusters;
   return look;

@@ -27,10 +27,6 @@ bool AllDead(const std::vector<core::UnitHealth>& units) {
          });
 }
 
-bool IsProvenDead(const core::LayerHealth& health) {
-  return !health.units.empty() && health.proven_units == health.units.size();
-}
-
 // Leaves what views show: verdicts are kept while nothing changes.
 void DropArrays(core::LayerEvidence* evidence) {
   evidence->windows = {};
@@ -79,8 +75,8 @@ core::SideTracks LayerState::SidesOf(core::Signal health_signal) const {
       .weight_update = FindTrack({Phase::kTrain, Signal::kWeightUpdate}),
       .birth = FindTrack({Phase::kBirth, health_signal}),
       .probe = FindTrack({Phase::kProbe, health_signal}),
-      .proofs_hold = !spec_.norm_before && !spec_.residual &&
-                     core::IsIdleBelowZero(RuleFor(Signal::kPreActivation))};
+      .proofs_hold = core::ProofsHold(RuleFor(Signal::kPreActivation),
+                                      spec_.norm_before, spec_.residual)};
 }
 
 std::uint64_t LayerState::EvidenceVersion(core::Signal health_signal) const {
@@ -125,7 +121,7 @@ std::shared_ptr<const LayerState::Verdicts> LayerState::Evaluate(
   verdicts->health =
       core::EvaluateHealth(verdicts->evidence, units, settings_.health);
   verdicts->collapsed = !spec_.residual && (AllDead(verdicts->health.units) ||
-                                            IsProvenDead(verdicts->health));
+                                            verdicts->health.proven_dead);
   if (!windows.empty()) verdicts->newest = std::move(windows.back());
   DropArrays(&verdicts->evidence);
 
@@ -189,13 +185,16 @@ LayerView LayerState::View(std::uint64_t run_units) {
       }
     }
     const auto& certified = units[unit].certified_step;
-    if (!certified ||
-        (view.first_death_by_step && *view.first_death_by_step <= *certified)) {
+    if (!certified) continue;
+    const std::int64_t after =
+        verdicts->evidence.last_firing_step[static_cast<core::Index>(unit)];
+    if (view.first_death_by_step &&
+        std::pair(*view.first_death_by_step, *view.first_death_after_step) <=
+            std::pair(*certified, after)) {
       continue;
     }
     view.first_death_by_step = certified;
-    view.first_death_after_step =
-        verdicts->evidence.last_firing_step[static_cast<core::Index>(unit)];
+    view.first_death_after_step = after;
   }
   return view;
 }

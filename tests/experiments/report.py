@@ -45,7 +45,7 @@ class Result:
         return (causes or accused or [NOTHING])[0]
 
     def is_right(self, scenario: scenarios.Scenario) -> bool:
-        """The cause of the scenario; nothing is right of a mild run."""
+        """The cause of the scenario; of a mild run no finding is right too."""
         verdict = self.verdict()
         return verdict == short(scenario.causes[0]) or (
             verdict == NOTHING and not self.run.is_sick()
@@ -185,6 +185,12 @@ class Page:
         runs = self.runs(pair.name)
         return len(alone) == 2 and all(scenarios.differs(self.runs(s.name), runs) for s in alone)
 
+    def acting(self, pair: scenarios.Scenario) -> str:
+        """both_act in words."""
+        if len(self.alone(pair)) < 2:
+            return "not trained alone"
+        return "yes" if self.both_act(pair) else "no"
+
     @staticmethod
     def names_both(pair: scenarios.Scenario, result: Result) -> bool:
         """Both causes are among the faults."""
@@ -200,7 +206,7 @@ class Page:
                 [
                     scenario.name,
                     len(results),
-                    "yes" if self.both_act(scenario) else "no",
+                    self.acting(scenario),
                     sum(result.verdict() in true for result in results),
                     sum(self.names_both(scenario, result) for result in results),
                     tally(result.verdict() for result in results),
@@ -295,7 +301,7 @@ def page(table_: Sequence[scenarios.Scenario], results: Sequence[Result]) -> str
             "without and with it. *Accuracy* is that on the training examples.",
             "",
             "A run is mild if at most 10 % of its units are dead, its accuracy is at least 0.5 and "
-            "it has not diverged: nothing is then a right answer too. Numerical failure beside "
+            "it has not diverged: no finding is then right too. Numerical failure beside "
             "another cause says what came of it; it is the verdict only where it stands alone. "
             "Both of two causes act if each changes what the other alone leads to, by 0.05 in "
             "dead units or accuracy, or to NaN. Thresholds of the diagnosis were chosen with seed "

@@ -67,9 +67,46 @@ def test_the_page_shows_cause_remedy_pair_and_false_alarm() -> None:
 
     assert "| **sick** (negative bias init) | 1 | 0.500 → 0.500 | negative bias init 1 |" in page
     assert "| 0.500 → 0.000 | none 1 | zero-bias: heals | 0.280 → 0.900 |" in page
-    assert "| pair | 1 | 1 | 1 | negative bias init 1 |" in page
+    assert "| pair | 1 | not trained alone | 1 | 1 | negative bias init 1 |" in page
+    assert "| all | 1 of 1 (100.0 %) | 0 of 1 (0.0 %) | 1 of 1 (100.0 %) | - | 1 of 1" in page
+    assert "1 of 1 remedies have the effect that was expected" in page
     assert "1 of 1 healthy runs were accused" in page
     assert "| healthy/one:0 | learning rate too high |" in page
+
+
+def test_a_mild_run_may_be_called_healthy_and_no_other_may() -> None:
+    mild = result(SICK, [], gated_end=0.05, train_accuracy=0.6)
+    sick = result(SICK, [], gated_end=0.5, train_accuracy=0.6)
+    wrong = result(SICK, [finding("VANISHING_GRADIENT", 0.7)], gated_end=0.05)
+
+    assert mild.is_right(SICK)
+    assert not sick.is_right(SICK)
+    assert not wrong.is_right(SICK)
+    assert "| sick:0 | negative bias init | none | 0.500 | 0.600 |" in report.page([SICK], [sick])
+
+
+def test_nan_is_the_verdict_only_where_it_stands_alone() -> None:
+    nan, bias = finding("NUMERICAL_FAILURE", 1.0), finding("NEGATIVE_BIAS_INIT", 0.5)
+
+    assert result(SICK, [nan, bias]).verdict() == "negative bias init"
+    assert result(SICK, [nan]).verdict() == "numerical failure"
+
+
+@pytest.mark.parametrize(("gated", "acts"), [(0.5, "no"), (0.8, "yes")])
+def test_two_faults_act_where_the_pair_differs_from_each_alone(gated: float, acts: str) -> None:
+    first = Scenario("a", ("CAUSE_NEGATIVE_BIAS_INIT",), "", "", True, "synthetic")
+    second = Scenario("b", ("CAUSE_LEARNING_RATE_TOO_HIGH",), "", "", True, "synthetic")
+    pair = Scenario("pair/a/b", first.causes + second.causes, "", "", True, "synthetic")
+    page = report.page(
+        [first, second, pair],
+        [
+            result(first, [], gated_end=0.5),
+            result(second, [], gated_end=0.1),
+            result(pair, [], gated_end=gated),
+        ],
+    )
+
+    assert f"| pair/a/b | 1 | {acts} | 0 | 0 | none 1 |" in page
 
 
 def test_a_remedy_that_does_otherwise_than_expected_is_marked() -> None:

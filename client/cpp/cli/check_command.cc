@@ -68,6 +68,7 @@ void PrintChecksAsJson(const Shell& shell,
     layers.push_back({{"layer", check.layer},
                       {"units", check.units},
                       {"dead", check.dead},
+                      {"dead_on_set", check.dead_on_set},
                       {"undecided", check.undecided},
                       {"verdict", Name(check.verdict)}});
   }
@@ -82,6 +83,7 @@ void PrintChecks(const Shell& shell, const std::vector<LayerCheck>& checks) {
                {"UNITS", Align::kRight},
                {"DEAD", Align::kRight},
                {"", Align::kRight},
+               {"ON SET", Align::kRight},
                {"UNDECIDED", Align::kRight},
                {"VERDICT"}});
   for (const LayerCheck& check : checks) {
@@ -91,7 +93,8 @@ void PrintChecks(const Shell& shell, const std::vector<LayerCheck>& checks) {
                                    static_cast<double>(check.units);
     table.AddRow({check.layer, FormatCount(check.units),
                   FormatCount(check.dead), FormatShare(share),
-                  FormatCount(check.undecided), Name(check.verdict)});
+                  FormatCount(check.dead_on_set), FormatCount(check.undecided),
+                  Name(check.verdict)});
   }
   table.Print(shell.out);
 }
@@ -123,8 +126,11 @@ void AddCheckCommand(CLI::App& app, Shell& shell) {
   command->footer(ExitCodeHelp());
   command->add_option("RUN", arguments->run_id, "Run id")->required();
   command
-      ->add_option("--max-dead", arguments->max_dead,
-                   "Share of a layer's units that may be dead: 5% or 0.05")
+      ->add_option(
+          "--max-dead", arguments->max_dead,
+          "Share of a layer's units that may be dead: 5% or 0.05. Counts "
+          "dead, born_dead and dead_on_set: a probe that was seen "
+          "whole decides what the certificate cannot yet")
       ->required();
   command
       ->add_option("--layer", arguments->layers,

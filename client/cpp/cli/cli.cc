@@ -11,9 +11,25 @@ namespace firekeeper::client::cli {
 
 namespace {
 
+// gRPC takes much more, and says nothing useful of a URL or a missing port.
+CLI::Validator IsEndpoint() {
+  return {[](const std::string& endpoint) -> std::string {
+            const std::size_t colon = endpoint.rfind(':');
+            const bool has_port =
+                colon != std::string::npos && colon + 1 < endpoint.size();
+            const bool is_url = endpoint.rfind("http", 0) == 0 &&
+                                endpoint.find("://") != std::string::npos;
+            if (has_port && !is_url) return {};
+            return "\"" + endpoint +
+                   "\" is not host:port, as 127.0.0.1:50061 is";
+          },
+          "", "host:port"};
+}
+
 void AddConnectionOptions(CLI::App& app, Shell& shell) {
   app.add_option("--endpoint", shell.connection.endpoint, "Server, host:port")
       ->envname("FIREKEEPER_ENDPOINT")
+      ->check(IsEndpoint())
       ->capture_default_str();
   // No default is captured: --help must not print a secret.
   app.add_option("--token", shell.connection.token,

@@ -31,8 +31,8 @@ LayerCheck CheckLayer(const v1::LayerReport& report, double max_dead) {
                    .units = report.layer().unit_count()};
   std::uint64_t living = 0;
   if (report.observability() != v1::OBSERVABILITY_NOT_OBSERVABLE) {
-    check.dead =
-        DeadUnits(report) + UnitsIn(report, v1::HEALTH_STATE_DEAD_ON_SET);
+    check.dead_on_set = UnitsIn(report, v1::HEALTH_STATE_DEAD_ON_SET);
+    check.dead = DeadUnits(report) + check.dead_on_set;
     for (const v1::StateCount& count : report.units_by_state()) {
       if (IsLiving(count.state())) living += count.units();
     }

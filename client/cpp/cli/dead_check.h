@@ -22,6 +22,7 @@ struct LayerCheck {
   std::uint64_t units = 0;
   // DEAD, BORN_DEAD and DEAD_ON_SET.
   std::uint64_t dead = 0;
+  std::uint64_t dead_on_set = 0;  // of those, the last
   // Neither dead nor known to live: SILENT, UNKNOWN, UNOBSERVED, NON_FINITE,
   // and all units of a layer that is not observable.
   std::uint64_t undecided = 0;

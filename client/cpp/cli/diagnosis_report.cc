@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kColumns = 100;
 // More is in --json.
 constexpr int kMaxEvidence = 6;
-constexpr int kMaxRemedies = 4;
+constexpr int kMaxRemedies = 6;
 constexpr int kMaxRefusedRemedies = 3;
 constexpr int kMaxLayers = 6;
 

@@ -83,6 +83,10 @@ ExitCode ShowEvents(const Shell& shell, const EventsArguments& arguments) {
   if (!parsed.ok()) return FailUsage(shell, parsed.status());
   const auto least = static_cast<v1::EventSeverity>(*parsed);
   return WithClient(shell, [&](DiagnosticsClient& client) {
+    if (!arguments.layer.empty()) {
+      const auto layer = client.GetLayer(arguments.run_id, arguments.layer);
+      if (!layer.ok()) return Fail(shell, layer.status());
+    }
     if (arguments.follow) {
       return Follower(shell, arguments, least).Run(client);
     }
@@ -94,6 +98,7 @@ ExitCode ShowEvents(const Shell& shell, const EventsArguments& arguments) {
       return ExitCode::kOk;
     }
     for (const v1::Event& event : events->events()) shell.out << LineOf(event);
+    if (events->events().empty()) shell.out << "no events\n";
     return ExitCode::kOk;
   });
 }

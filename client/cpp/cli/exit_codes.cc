@@ -7,6 +7,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kOk:
       return ExitCode::kOk;
     case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kCancelled:  // it shut down meanwhile
     case absl::StatusCode::kDeadlineExceeded:
       return ExitCode::kUnreachable;
     case absl::StatusCode::kNotFound:

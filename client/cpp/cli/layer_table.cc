@@ -9,13 +9,13 @@ namespace firekeeper::client::cli {
 
 namespace {
 
-// States that have no column of their own.
+// States that have no column of their own. BORN_DEAD is in that of DEAD, and
+// how many of those it is stands here.
 std::string OtherStates(const v1::LayerReport& report) {
   std::string others;
   for (const v1::StateCount& count : report.units_by_state()) {
     switch (count.state()) {
       case v1::HEALTH_STATE_DEAD:
-      case v1::HEALTH_STATE_BORN_DEAD:
       case v1::HEALTH_STATE_SILENT:
       case v1::HEALTH_STATE_ALIVE:
         break;

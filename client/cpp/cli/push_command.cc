@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -33,10 +34,13 @@ class Notes {
     const std::scoped_lock lock(mutex_);
     lines_.push_back(text);
   }
-  void Print(std::ostream& out) {
+  // All but those that say `known`.
+  void Print(std::ostream& out, const std::string& known) {
     const std::scoped_lock lock(mutex_);
-    for (const std::string& line : lines_)
+    for (const std::string& line : lines_) {
+      if (!known.empty() && absl::StrContains(line, known)) continue;
       out << "firekeeper: " << line << '\n';
+    }
   }
 
  private:
@@ -141,7 +145,8 @@ class Push {
     (void)DrainTo(*watcher_, 0, shell_.timeout());
     const bool clean = watcher_->Close(shell_.timeout());
     const WatcherCounters counters = watcher_->counters();
-    notes_.Print(shell_.err);
+    const ConnectionStatus connection = watcher_->connection();
+    notes_.Print(shell_.err, connection.last_error);
     if (shell_.json) {
       const nlohmann::json json = {
           {"run", plan_.run_id},           {"layer", plan_.layer},
@@ -154,7 +159,6 @@ class Push {
                  << " files are with the server\n";
     }
     if (clean && counters.acked == plan_.files.size()) return ExitCode::kOk;
-    const ConnectionStatus connection = watcher_->connection();
     if (!connection.last_error.empty()) {
       shell_.err << "firekeeper: " << connection.last_error << '\n';
     }
@@ -222,6 +226,9 @@ void AddPushCommand(CLI::App& app, Shell& shell) {
       ->add_option("--launch-token", arguments->launch_token,
                    "Pushes with the same token belong to one attempt")
       ->capture_default_str();
+  command->add_option("--remedy-of", arguments->remedy_of,
+                      "The run whose fault this one tries to remedy: diagnose "
+                      "then compares them");
   command->callback([&shell, arguments] {
     shell.action = [&shell, arguments] { return RunPush(shell, *arguments); };
   });

@@ -55,6 +55,7 @@ absl::StatusOr<PushPlan> MakePushPlan(const PushArguments& arguments) {
   return PushPlan{.files = arguments.files,
                   .run_id = arguments.run_id,
                   .launch_token = arguments.launch_token,
+                  .remedy_of = arguments.remedy_of,
                   .layer = arguments.layer,
                   .signal = static_cast<core::Signal>(*signal),
                   .activation = static_cast<core::Activation>(*activation),
@@ -81,6 +82,7 @@ WatcherOptions PushPlan::Options(std::uint64_t unit_count) const {
   WatcherOptions options;
   options.run_id = run_id;
   options.launch_token = launch_token;
+  options.remedy_of = remedy_of;
   options.send_mode = SendMode::kTensor;
   options.layers = {
       {.name = layer,

@@ -28,12 +28,14 @@ struct PushArguments {
   // A number or "none"; empty: the default.
   std::string cluster_axis{};
   std::string launch_token = "push";
+  std::string remedy_of{};
 };
 
 struct PushPlan {
   std::vector<std::string> files{};
   std::string run_id{};
   std::string launch_token{};
+  std::string remedy_of{};
   std::string layer{};
   core::Signal signal = core::Signal::kActivation;
   core::Activation activation = core::Activation::kRelu;

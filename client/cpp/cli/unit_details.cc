@@ -59,7 +59,7 @@ std::string FormatDetails(const v1::UnitVerdict& verdict) {
                                            verdict.starvation())));
   }
   if (verdict.has_proven_step()) {
-    add(absl::StrCat("proven unable to fire through step ",
+    add(absl::StrCat("proven unable to fire in the window to step ",
                      FormatStep(verdict.proven_step())));
   }
   if (verdict.state() == v1::HEALTH_STATE_DORMANT) {

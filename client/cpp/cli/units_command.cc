@@ -73,6 +73,10 @@ ExitCode ListUnits(const Shell& shell, const UnitsArguments& arguments) {
     const auto state = ParseEnum(*v1::HealthState_descriptor(), name);
     if (!state.ok()) return FailUsage(shell, state.status());
     states.push_back(static_cast<v1::HealthState>(*state));
+    // Born dead is dead, as in the tables.
+    if (*state == v1::HEALTH_STATE_DEAD) {
+      states.push_back(v1::HEALTH_STATE_BORN_DEAD);
+    }
   }
   return WithClient(shell, [&](DiagnosticsClient& client) {
     const auto units =
@@ -98,8 +102,8 @@ void AddUnitsCommand(CLI::App& app, Shell& shell) {
   command
       ->add_option("--state", arguments->states,
                    "Only units whose first state this is (dead, born_dead, "
-                   "silent, dying, rare, alive, …); may be repeated or "
-                   "separated by commas")
+                   "silent, dying, rare, alive, …; dead includes born_dead); "
+                   "may be repeated or separated by commas")
       ->delimiter(',')
       ->allow_extra_args(false);
   command->callback([&shell, arguments] {

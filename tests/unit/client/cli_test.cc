@@ -38,8 +38,12 @@ class CliTest : public ::testing::Test {
 
   // Runs `firekeeper WORDS…` against the server and returns the exit code.
   int Run(std::vector<std::string> words) {
-    words.insert(words.begin(), "firekeeper");
     words.insert(words.end(), {"--endpoint", server_.endpoint()});
+    return RunWords(std::move(words));
+  }
+
+  int RunWords(std::vector<std::string> words) {
+    words.insert(words.begin(), "firekeeper");
     std::vector<const char*> argv;
     argv.reserve(words.size());
     for (const std::string& word : words) argv.push_back(word.c_str());
@@ -189,6 +193,38 @@ TEST_F(CliTest, ListsTheUnitsInAState) {
   EXPECT_THAT(out_.str(), HasSubstr("\n7 units."));
 }
 
+TEST_F(CliTest, BornDeadIsDead) {
+  service_.units.emplace_back().set_state(v1::HEALTH_STATE_BORN_DEAD);
+  service_.units.emplace_back().set_state(v1::HEALTH_STATE_DEAD);
+  Start();
+
+  EXPECT_EQ(Run({"units", "run", "fc", "--state", "dead"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("\n2 units."));
+  EXPECT_EQ(Run({"units", "run", "fc", "--state", "born_dead"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("\n1 units."));
+}
+
+TEST_F(CliTest, ACheckShowsWhatAProbeAloneDecided) {
+  AddLayer("a", 4, 90);
+  v1::StateCount* on_set = service_.layers["run"].back().add_units_by_state();
+  on_set->set_state(v1::HEALTH_STATE_DEAD_ON_SET);
+  on_set->set_units(6);
+  Start();
+
+  EXPECT_EQ(Run({"check", "run", "--max-dead", "9%", "--json"}), 1);
+
+  const auto json = nlohmann::json::parse(out_.str());
+  EXPECT_EQ(json["layers"][0]["dead"], 10);
+  EXPECT_EQ(json["layers"][0]["dead_on_set"], 6);
+}
+
+TEST_F(CliTest, AnEndpointIsHostAndPort) {
+  for (const char* endpoint : {"", "127.0.0.1", "127.0.0.1:", "http://a:1"}) {
+    EXPECT_EQ(RunWords({"--endpoint", endpoint, "runs"}), 2) << endpoint;
+    EXPECT_THAT(err_.str(), HasSubstr("is not host:port")) << endpoint;
+  }
+}
+
 TEST_F(CliTest, AUnitShowsWhatElseHoldsAndWhy) {
   v1::UnitVerdict& dead = service_.units.emplace_back();
   dead.set_state(v1::HEALTH_STATE_BORN_DEAD);
@@ -197,6 +233,7 @@ TEST_F(CliTest, AUnitShowsWhatElseHoldsAndWhy) {
   dead.set_permanence(v1::PERMANENCE_PERMANENT);
   dead.set_deaths(2);
   dead.set_revivals(1);
+  dead.set_proven_step(127);
   v1::UnitVerdict& starved = service_.units.emplace_back();
   starved.set_state(v1::HEALTH_STATE_GRADIENT_STARVED);
   starved.add_also(v1::HEALTH_STATE_ALIVE);
@@ -205,7 +242,9 @@ TEST_F(CliTest, AUnitShowsWhatElseHoldsAndWhy) {
 
   EXPECT_EQ(Run({"units", "run", "fc", "--state", "born-dead"}), 0);
   EXPECT_THAT(out_.str(), HasSubstr("dead,dormant"));
-  EXPECT_THAT(out_.str(), HasSubstr("permanent; died 2x, revived 1x"));
+  EXPECT_THAT(out_.str(), HasSubstr("permanent; died 2x, revived 1x; proven "
+                                    "unable to fire in the window to step "
+                                    "127"));
   EXPECT_THAT(out_.str(), Not(HasSubstr("starved")));
 
   EXPECT_EQ(Run({"units", "run", "fc", "--state", "gradient_starved"}), 0);

@@ -206,6 +206,22 @@ TEST_F(MakeWeightTest, ProvesNothingWhereZIsNotWhatTheWeightsSay) {
   EXPECT_FALSE(HasProofs(*Make(options)));
 }
 
+TEST_F(MakeWeightTest, ARowThatIsCutOverProcessesProvesNothing) {
+  WatcherOptions options = OptionsWith(core::Activation::kRelu);
+  options.layers[0].fan_in = 10;
+
+  EXPECT_FALSE(HasProofs(*Make(options)));
+}
+
+TEST_F(MakeWeightTest, AKernelIsSentWithoutProofs) {
+  weight_ = FloatTensor({3, 5, 3, 3}, 0, std::nullopt);
+
+  const auto made = Make(OptionsWith(core::Activation::kRelu));
+
+  ASSERT_THAT(made, IsOk());
+  EXPECT_FALSE(HasProofs(*made));
+}
+
 TEST_F(MakeWeightTest, RefusesWhatDoesNotFit) {
   input_ = FloatTensor({2, 4}, 1, 0);
   EXPECT_THAT(Make(OptionsWith(core::Activation::kRelu)),

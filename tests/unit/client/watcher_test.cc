@@ -322,6 +322,41 @@ TEST_F(WatcherTest, AFencedWatcherStopsLoudlyAndLetsTrainingGoOn) {
   EXPECT_THAT(errors(), ::testing::ElementsAre(HasSubstr("superseded")));
 }
 
+TEST_F(WatcherTest, DeliversTheProofsOfAWeight) {
+  server_.Start({&service_});
+  const auto watcher = Start();
+  const std::vector<float> weight(kUnits, 1.0F);  // one feature
+  const std::vector<float> input = {-2.0F, -1.0F};
+  const auto view = [](const std::vector<float>& values,
+                       std::vector<std::int64_t> shape, int unit_axis,
+                       std::optional<int> cluster_axis) {
+    return core::TensorView{
+        .layout = *core::TensorLayout::Create(core::DataType::kF32, shape,
+                                              unit_axis, cluster_axis),
+        .data = reinterpret_cast<const std::byte*>(values.data())};
+  };
+
+  watcher->ObserveWeight(
+      {.layer = "fc", .signal = core::Signal::kWeight, .step = 0},
+      {.weight = view(weight, {kUnits, 1}, 0, std::nullopt),
+       .input = view(input, {2, 1}, 1, 0)});
+  EXPECT_TRUE(watcher->Close(kAmple));
+
+  EXPECT_EQ(watcher->counters().acked, 1U);
+  EXPECT_EQ(watcher->counters().invalid, 0U);
+}
+
+TEST_F(WatcherTest, AWeightThatDoesNotFitIsInvalid) {
+  server_.Start({&service_});
+  const auto watcher = Start();
+
+  watcher->ObserveWeight({.layer = "fc", .step = 0},
+                         {.weight = View(), .input = View()});
+
+  EXPECT_EQ(watcher->counters().invalid, 1U);
+  EXPECT_EQ(watcher->counters().enqueued, 0U);
+}
+
 TEST_F(WatcherTest, AWatcherThatIsNotLetInStopsAtOnce) {
   IngestScript script;
   script.refuse_open = {grpc::StatusCode::UNAUTHENTICATED, "who are you"};

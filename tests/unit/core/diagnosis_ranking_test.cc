@@ -313,6 +313,22 @@ TEST(RemedyTest, ScalesTheLearningRateToTheUpdateRatio) {
               HasSubstr("set the learning rate to 0.0395"));
 }
 
+TEST(RemedyTest, ScalesTheLearningRateToTheFirstUpdateOfARunThatCameApart) {
+  FactsBuilder run;
+  run.UpdateRatio(4.0, 0.3).Loss(1.39, 20.0);
+  run.Scalar(kLearningRateScalar, {2.0, 2.0});
+  for (std::size_t i = 0; i < 4; ++i) {
+    run.Start(i, Signal::kWeightUpdate).root_mean_square *= 0.1;
+  }
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  // 2 * 0.05 / 0.4.
+  ASSERT_FALSE(diagnosis.findings.empty());
+  EXPECT_THAT(diagnosis.findings[0].remedies.front().action,
+              HasSubstr("set the learning rate to 0.25; the first update"));
+}
+
 TEST(RemedyTest, GivesTheDeviationForTheFanIn) {
   FactsBuilder run;
   run.WeightMean(-1.0).Loss(1.39, 1.38);

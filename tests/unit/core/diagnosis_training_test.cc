@@ -217,6 +217,51 @@ TEST(NumericalFailureTest, WhatIsMeasuredAfterItIsNoCause) {
   EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("numerical_failure"));
 }
 
+TEST(NumericalFailureTest, IsNoFaultOfLargeUpdatesLongBefore) {
+  // A healthy run at SGD 0.5 begins so.
+  FactsBuilder run;
+  run.UpdateRatio(0.7, 0.01);
+  run.layer(2).train.at(Signal::kActivation).back().non_finite = 5;
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("numerical_failure"));
+}
+
+TEST(NumericalFailureTest, OfTheDataIsNoFaultOfTheLearningRate) {
+  FactsBuilder run;
+  run.UpdateRatio(0.4, 0.1);
+  run.layer(0).train.at(Signal::kInput)[3].non_finite = 5;
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("numerical_failure"));
+}
+
+TEST(NumericalFailureTest, DoesNotComeOfSmallInputs) {
+  FactsBuilder run;
+  run.Inputs(0.0, 0.01);
+  run.layer(2).train.at(Signal::kActivation)[3].non_finite = 5;
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("numerical_failure"));
+}
+
+TEST(NumericalFailureTest, DoesNotComeOfLowBiasesThatTrainWell) {
+  FactsBuilder run(2);
+  run.Bias(-3.0, -2.1);
+  run.layer(1).train.at(Signal::kActivation).back().non_finite = 5;
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("numerical_failure"));
+}
+
+TEST(NumericalFailureTest, CountsOnlyWhatWasStreamed) {
+  FactsBuilder run;
+  run.Without(Signal::kWeightGradient).Without(Signal::kOutputGradient);
+  run.layer(2).train.at(Signal::kActivation)[3].non_finite = 5;
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  ASSERT_THAT(Faults(diagnosis), ElementsAre("numerical_failure"));
+  EXPECT_EQ(diagnosis.findings[0].evidence[0].measured, 5.0);
+  EXPECT_TRUE(diagnosis.findings[0].evidence[1].not_observable);
+}
+
 TEST(NumericalFailureTest, OfStepZeroStandsAlone) {
   FactsBuilder run;
   run.Inputs(100.0, 20.0);

@@ -143,17 +143,67 @@ TEST(IntervalProofTest, ACoarserArithmeticMakesTheProofHarder) {
 }
 
 TEST(IntervalProofTest, OnlyAUnitThatIsSilentBelowZeroIsProvenByItsBound) {
-  const auto idle = [](Activation kind) {
-    return IsIdleBelowZero(
-        FiringRuleFor(Signal::kPreActivation, {.kind = kind}));
+  const auto holds = [](Activation kind) {
+    return ProofsHold(FiringRuleFor(Signal::kPreActivation, {.kind = kind}),
+                      /*norm_before=*/false, /*residual=*/false);
   };
 
-  EXPECT_TRUE(idle(Activation::kRelu));
-  EXPECT_TRUE(idle(Activation::kRelu6));
-  EXPECT_TRUE(idle(Activation::kSquaredRelu));
-  EXPECT_FALSE(idle(Activation::kHardSigmoid)) << "open from -3 on";
-  EXPECT_FALSE(idle(Activation::kSilu));
-  EXPECT_FALSE(idle(Activation::kSigmoid));
+  EXPECT_TRUE(holds(Activation::kRelu));
+  EXPECT_TRUE(holds(Activation::kRelu6));
+  EXPECT_TRUE(holds(Activation::kSquaredRelu));
+  EXPECT_FALSE(holds(Activation::kHardSigmoid)) << "open from -3 on";
+  EXPECT_FALSE(holds(Activation::kSilu));
+  EXPECT_FALSE(holds(Activation::kSigmoid));
+}
+
+TEST(IntervalProofTest, WhatComesBetweenTheProductAndZTakesItsForce) {
+  const FiringRule relu =
+      FiringRuleFor(Signal::kPreActivation, {.kind = Activation::kRelu});
+
+  EXPECT_FALSE(ProofsHold(relu, /*norm_before=*/true, /*residual=*/false));
+  EXPECT_FALSE(ProofsHold(relu, /*norm_before=*/false, /*residual=*/true));
+}
+
+TEST(IntervalProofTest, SumsOfATrainerInBinary32StayInside) {
+  std::mt19937 engine(7);
+  std::normal_distribution<float> normal;
+  for (int round = 0; round < 200; ++round) {
+    const Eigen::Index n = 1 + 7 * round;
+    Eigen::ArrayXf weights(n);
+    Eigen::ArrayXf inputs(n);
+    for (Eigen::Index i = 0; i < n; ++i) {
+      weights[i] = normal(engine);
+      inputs[i] = normal(engine);
+    }
+    const float bias = normal(engine);
+    float forward = bias;
+    float backward = 0.0F;
+    for (Eigen::Index i = 0; i < n; ++i) {
+      forward += weights[i] * inputs[i];
+      backward += weights[n - 1 - i] * inputs[n - 1 - i];
+    }
+    backward += bias;
+    // The range is a point: nothing but roundings is left.
+    const ArrayXd point = inputs.cast<double>();
+    const Rows rows = weights.cast<double>().matrix().transpose();
+    const auto bounds = BoundPreActivations(rows, ArrayXd::Constant(1, bias),
+                                            point, point, kSingleRoundoff)[0];
+    EXPECT_LE(std::max(forward, backward), bounds.high);
+    EXPECT_GE(std::min(forward, backward), bounds.low);
+  }
+}
+
+TEST(IntervalProofTest, PartialSumsThatOverflowProveNothing) {
+  const ArrayXd weights{{2e38, -4e38}};
+  const Rows rows = weights.matrix().transpose();
+  const ArrayXd bias = ArrayXd::Constant(1, -1.0);
+  const ArrayXd ones = ArrayXd::Ones(2);
+
+  EXPECT_EQ(ProofOf(BoundPreActivations(rows, bias, ones, ones)[0]),
+            UnitProof::kNeverFires);
+  EXPECT_EQ(
+      ProofOf(BoundPreActivations(rows, bias, ones, ones, kSingleRoundoff)[0]),
+      UnitProof::kNone);
 }
 
 // Two units over two features, the inputs in [0, 1]: z_0 <= 1 - 1.5 and z_1 may
@@ -205,9 +255,70 @@ TEST_F(ProveUnitsTest, ReadsWeightsOfAnyLayout) {
   EXPECT_EQ(summary.proven[1], 0U);
 }
 
+TEST_F(ProveUnitsTest, ReadsStridedWeights) {
+  // Every second entry of memory, backwards.
+  const std::vector<float> memory{1.0F,  9.0F, 0.5F, 9.0F,
+                                  -2.0F, 9.0F, 1.0F, 9.0F};
+  AffineLayer layer = Layer();
+  layer.weight = ViewOf(memory, {2, 2}, 0);
+  layer.weight.data += 6 * sizeof(float);
+  layer.weight.is_dense = false;
+  layer.weight.strides = {-8, -16};  // rows {1, 0.5} and {-2, 1}
+  bias_ = {-2.0F, -1.5F};
+  UnitSummary summary = Summarise(layer.weight);
+
+  EXPECT_THAT(ProveUnits(layer, &summary), IsOk());
+
+  EXPECT_THAT(summary.proven, ::testing::ElementsAre(2, 2));
+}
+
+TEST_F(ProveUnitsTest, WithoutABiasItIsZero) {
+  weight_ = {-1.0F, -2.0F, 0.5F, 1.0F};
+  input_ = {0.5F, 1.0F, 1.0F, 0.5F, 0.5F, 0.5F};
+  AffineLayer layer = Layer();
+  layer.bias.reset();
+  UnitSummary summary = Summarise(layer.weight);
+
+  EXPECT_THAT(ProveUnits(layer, &summary), IsOk());
+
+  EXPECT_THAT(summary.proven, ::testing::ElementsAre(2, 0));
+}
+
+TEST_F(ProveUnitsTest, SixteenBitsNeedMoreRoom) {
+  // z_0 <= -0.01: certain in binary32, within the roundings of BF16.
+  bias_ = {-1.01F, 0.0F};
+  AffineLayer layer = Layer();
+  UnitSummary summary = Summarise(layer.weight);
+  EXPECT_THAT(ProveUnits(layer, &summary), IsOk());
+  EXPECT_EQ(summary.proven[0], 2U);
+
+  const std::vector<std::uint16_t> bf16{0x3F80, 0xC000, 0x3F00, 0x3F80};
+  layer.weight = {
+      .layout = *TensorLayout::Create(
+          DataType::kBf16, std::vector<std::int64_t>{2, 2}, 0, std::nullopt),
+      .data = reinterpret_cast<const std::byte*>(bf16.data())};
+  UnitSummary coarse = Summarise(layer.weight);
+  EXPECT_THAT(ProveUnits(layer, &coarse), IsOk());
+  EXPECT_EQ(coarse.proven[0], 0U);
+}
+
+TEST_F(ProveUnitsTest, AMaskOnWeightOrBiasProvesNothing) {
+  const std::array<std::byte, 1> mask{std::byte{0b11}};
+  AffineLayer layer = Layer();
+  layer.weight.validity_mask = mask;
+  UnitSummary summary = Summarise(Layer().weight);
+  EXPECT_THAT(ProveUnits(layer, &summary), IsOk());
+  EXPECT_EQ(summary.proven[0], 0U);
+
+  layer = Layer();
+  layer.bias->validity_mask = mask;
+  EXPECT_THAT(ProveUnits(layer, &summary), IsOk());
+  EXPECT_EQ(summary.proven[0], 0U);
+}
+
 TEST_F(ProveUnitsTest, AScaleIsPartOfTheValue) {
   AffineLayer layer = Layer();
-  layer.bias.scale = 0.5;  // -0.75: z_0 may reach 0.25
+  layer.bias->scale = 0.5;  // -0.75: z_0 may reach 0.25
   UnitSummary summary = Summarise(layer.weight);
 
   EXPECT_THAT(ProveUnits(layer, &summary), IsOk());

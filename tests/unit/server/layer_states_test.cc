@@ -287,9 +287,26 @@ TEST_F(LayerProofTest, WhatIsAddedAfterTheProductTakesItsForce) {
   EXPECT_EQ(ProvenStep(1), std::nullopt);
 }
 
-TEST_F(LayerProofTest, ALayerOfProvenUnitsHasCollapsed) {
+TEST_F(LayerProofTest, AProofThatHasLeftTheHorizonIsForgotten) {
+  SendWeights(0, {false, true});
+  Train(0, 200, {1, 0});
+
+  EXPECT_EQ(ProvenStep(1), std::nullopt);
+}
+
+TEST_F(LayerProofTest, ALayerProvenOnAFewExamplesHasNotCollapsed) {
   SendWeights(0, {true, true});
   Train(0, 1, {0, 0});
+
+  EXPECT_EQ(layer_->View(2).proven_units, 2U);
+  EXPECT_FALSE(layer_->IsCollapsed(2)) << "16 examples";
+}
+
+TEST_F(LayerProofTest, ALayerOfProvenUnitsHasCollapsed) {
+  for (std::int64_t step = 0; step < 4; ++step) {
+    SendWeights(step, {true, true});
+    Train(step, step + 1, {0, 0});
+  }
 
   EXPECT_TRUE(layer_->IsCollapsed(2));
   EXPECT_TRUE(layer_->Look(2).situation.proven_dead);

@@ -183,6 +183,8 @@ void AddStreamingOptions(CLI::App& app, StreamingOptions& streaming,
                          bool& no_firekeeper) {
   app.add_option("--run", streaming.run, "Name of the run")
       ->capture_default_str();
+  app.add_option("--remedy-of", streaming.remedy_of,
+                 "The run whose fault this one tries to remedy");
   app.add_option("--endpoint", streaming.endpoint,
                  "host:port of firekeeperd; empty: do not stream")
       ->envname("FIREKEEPER_ENDPOINT")

@@ -35,6 +35,7 @@ struct TrainingOptions {
 // Where the run is streamed to.
 struct StreamingOptions {
   std::string run = "digits";
+  std::string remedy_of;
   std::string endpoint = "127.0.0.1:50061";  // empty: nowhere
   std::string token;
   std::string ca_cert_file;

@@ -11,6 +11,7 @@ client::WatcherOptions WatcherOptionsFor(const Options& options) {
   watcher.connection.token = streaming.token;
   watcher.connection.tls.ca_cert_file = streaming.ca_cert_file;
   watcher.run_id = streaming.run;
+  watcher.remedy_of = streaming.remedy_of;
   watcher.every = streaming.every;
   watcher.send_mode = streaming.send_tensors ? client::SendMode::kTensor
                                              : client::SendMode::kSummary;

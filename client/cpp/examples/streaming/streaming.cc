@@ -92,7 +92,7 @@ void Streaming::ObserveWeights(const client::SnapshotKey& key,
 void Streaming::ObserveWeightAndInput(const client::SnapshotKey& key,
                                       const trainer::LayerStep<float>& layer) {
   const trainer::Matrix<float>& input = layer.view.input;
-  if (input.cols() != layer.weight.cols()) {
+  if (layer.view.is_convolution) {
     ObserveWeights(key, layer.weight);
     return;
   }

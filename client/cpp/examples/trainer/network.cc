@@ -239,6 +239,7 @@ LayerView<Scalar> Network<Scalar>::layer(std::size_t layer) const {
   return {.name = stages.place.name,
           .activation = stages.place.activation,
           .is_output = layer + 1 == layers_.size(),
+          .is_convolution = place(layer).is_convolution,
           .input = InputOf(stages.weighted_stage),
           .pre_activation = stages_[stages.pre_activation_stage].output,
           .output = activation.output,

@@ -65,6 +65,7 @@ struct LayerView {
   const std::string& name;
   const core::ActivationSpec& activation;
   bool is_output;
+  bool is_convolution;
   const Matrix<Scalar>& input;
   const Matrix<Scalar>& pre_activation;
   const Matrix<Scalar>& output;
