@@ -357,7 +357,7 @@ TEST_F(ProveUnitsTest, AMaskedInputProvesNothing) {
 }
 
 TEST_F(ProveUnitsTest, ShapesThatDoNotFitAreRefused) {
-  const auto refused = [this](AffineLayer layer, const char* message) {
+  const auto refused = [this](const AffineLayer& layer, const char* message) {
     UnitSummary summary = Summarise(Layer().weight);
     EXPECT_THAT(
         ProveUnits(layer, &summary),
