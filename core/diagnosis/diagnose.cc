@@ -57,9 +57,8 @@ void Yield(Assessment* each, const Assessment* to) {
 }
 
 // Inputs that are too large make updates too large, whatever the learning rate.
-// A growth of the gradient norm is
-// what a learning rate that is too high does, and no gradient at all is what a
-// constant output gives.
+// A growth of the gradient norm is what a learning rate that is too high does,
+// and no gradient at all is what a constant output gives.
 void YieldToEachOther(std::vector<Assessment>* all) {
   const Assessment* inputs = Holding(Cause::kUnnormalizedInput, all);
   Assessment* rate = Holding(Cause::kLearningRateTooHigh, all);
