@@ -158,7 +158,9 @@ Diagnosis Diagnose(const RunFacts& facts, const DiagnosisSettings& settings) {
     finding.remedies = RemediesFor(finding, facts, measures, settings);
     diagnosis.findings.push_back(std::move(finding));
   }
-  std::ranges::stable_partition(diagnosis.findings, &Finding::is_fault);
+  // Not std::ranges: clang-tidy 14 cannot read a subrange.
+  std::stable_partition(diagnosis.findings.begin(), diagnosis.findings.end(),
+                        [](const Finding& each) { return each.is_fault; });
   diagnosis.not_observable = NotObservableCauses(facts);
   diagnosis.consequences = ConsequencesOf(facts, measures);
   return diagnosis;
