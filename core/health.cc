@@ -266,8 +266,9 @@ class Judge {
   [[nodiscard]] DeathOrigin OriginOf(Index unit, std::int64_t certified_step,
                                      bool dead_at_birth) const {
     if (dead_at_birth) return DeathOrigin::kBornDead;
-    if (evidence_.last_firing_step[unit] != kNeverFired)
+    if (evidence_.last_firing_step[unit] != kNeverFired) {
       return DeathOrigin::kDied;
+    }
     if (evidence_.first_seen_step[unit] > 0) return DeathOrigin::kLeftCensored;
     const StepArray& kept = evidence_.sides.row_kept_through;
     return kept.size() > 0 && kept[unit] >= certified_step

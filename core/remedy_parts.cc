@@ -10,6 +10,26 @@ namespace {
 
 constexpr std::size_t kNamedLayers = 4;
 
+double FirstUpdateRatio(const RunMeasures& run) {
+  double first = 0.0;
+  for (const LayerMeasures& layer : run.layers) {
+    if (layer.hidden) first = std::max(first, layer.update_first.value_or(0));
+  }
+  return first;
+}
+
+// The largest learning rate of the first steps; 0 where none was streamed.
+double EarlyRate(const RemedyCase& c) {
+  const auto rates = c.facts.scalars.find(kLearningRateScalar);
+  if (rates == c.facts.scalars.end()) return 0.0;
+  double most = 0.0;
+  for (const auto& [step, rate] : rates->second.points) {
+    if (step >= c.settings.early_steps && most > 0.0) break;
+    if (std::isfinite(rate)) most = std::max(most, rate);
+  }
+  return most;
+}
+
 }  // namespace
 
 std::vector<const LayerMeasures*> LayersOf(const RemedyCase& c) {
@@ -85,25 +105,15 @@ std::optional<RateAdvice> RateAdviceOf(const RemedyCase& c) {
   // Updates larger than the weights are the run coming apart: they no longer
   // are in proportion to the rate. The first one still is.
   if (ratio > 1.0) {
-    double first = 0.0;
-    for (const LayerMeasures& layer : c.measures.layers) {
-      if (layer.hidden) first = std::max(first, layer.update_first.value_or(0));
-    }
+    const double first = FirstUpdateRatio(c.measures);
     advice.of_first_step = first > 0.0;
     if (advice.of_first_step) ratio = first;
   }
   if (!ratio || *ratio <= c.settings.target_update_ratio) return std::nullopt;
   advice.observed_ratio = *ratio;
   advice.factor = c.settings.target_update_ratio / *ratio;
-  const auto rates = c.facts.scalars.find(kLearningRateScalar);
-  if (rates != c.facts.scalars.end()) {
-    double most = 0.0;
-    for (const auto& point : rates->second.points) {
-      if (point.first >= c.settings.early_steps && most > 0.0) break;
-      if (std::isfinite(point.second)) most = std::max(most, point.second);
-    }
-    if (most > 0.0) advice.rate = most * advice.factor;
-  }
+  const double rate = EarlyRate(c);
+  if (rate > 0.0) advice.rate = rate * advice.factor;
   return advice;
 }
 

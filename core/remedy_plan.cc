@@ -1,6 +1,7 @@
 #include "core/remedy_plan.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "core/remedy_parts.h"
 
@@ -96,7 +97,9 @@ std::vector<Remedy> RemediesFor(const Finding& finding, const RunFacts& facts,
                                            .facts = facts,
                                            .measures = measures,
                                            .settings = settings});
-  std::ranges::stable_partition(remedies, &Remedy::recommended);
+  // Not std::ranges: clang-tidy 14 cannot read a subrange.
+  std::stable_partition(remedies.begin(), remedies.end(),
+                        std::mem_fn(&Remedy::recommended));
   return remedies;
 }
 

@@ -30,10 +30,9 @@ bool IsTanh(Activation kind) {
 
 // Adam's first update is a sign; that of SGD with or without momentum is not.
 bool LooksLikeAdam(const RemedyCase& c) {
-  for (const LayerMeasures& layer : c.measures.layers) {
-    if (layer.hidden && layer.sign_like_update) return true;
-  }
-  return false;
+  return std::ranges::any_of(c.measures.layers, [](const LayerMeasures& layer) {
+    return layer.hidden && layer.sign_like_update;
+  });
 }
 
 Remedy LowerRate(const RemedyCase& c, bool adam) {

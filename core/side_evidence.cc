@@ -10,6 +10,8 @@
 namespace firekeeper::core {
 namespace {
 
+UnitFlags::value_type Flag(bool says) { return says ? 1 : 0; }
+
 // Windows of a track from a step on, taken together.
 struct Totals {
   CountArray observations;
@@ -25,8 +27,8 @@ struct Totals {
     if (!complete) return flags;
     for (Index unit = 0; unit < observations.size(); ++unit) {
       flags[static_cast<std::size_t>(unit)] =
-          observations[unit] > 0 && non_finite[unit] == 0 && min[unit] == 0.0 &&
-          max[unit] == 0.0;
+          Flag(observations[unit] > 0 && non_finite[unit] == 0 &&
+               min[unit] == 0.0 && max[unit] == 0.0);
     }
     return flags;
   }
@@ -65,8 +67,8 @@ void AddActivation(const Totals& totals, SideEvidence* sides) {
                   totals.abs_sum / totals.observations.cast<double>().max(1.0));
   sides->constant.assign(static_cast<std::size_t>(units), 0);
   for (Index unit = 0; unit < units; ++unit) {
-    sides->constant[static_cast<std::size_t>(unit)] =
-        totals.observations[unit] >= 2 && totals.min[unit] == totals.max[unit];
+    sides->constant[static_cast<std::size_t>(unit)] = Flag(
+        totals.observations[unit] >= 2 && totals.min[unit] == totals.max[unit]);
   }
 }
 
@@ -102,8 +104,8 @@ void AddProbe(const SignalTrack& track, double min_coverage,
                                 0);
   for (Index unit = 0; unit < merged.unit_count(); ++unit) {
     sides->silent_on_probe[static_cast<std::size_t>(unit)] =
-        merged.observations[unit] > 0 && merged.non_finite[unit] == 0 &&
-        merged.firings[unit] == 0;
+        Flag(merged.observations[unit] > 0 && merged.non_finite[unit] == 0 &&
+             merged.firings[unit] == 0);
   }
 }
 
@@ -122,7 +124,7 @@ void AddBirth(const SignalTrack& track, double min_coverage,
                                 0);
   for (Index unit = 0; unit < merged.unit_count(); ++unit) {
     sides->silent_at_birth[static_cast<std::size_t>(unit)] =
-        merged.firings[unit] == 0;
+        Flag(merged.firings[unit] == 0);
   }
 }
 
@@ -136,8 +138,8 @@ void AddProofs(const SignalTrack& track, SideEvidence* sides) {
   sides->proven.assign(static_cast<std::size_t>(merged.unit_count()), 0);
   for (Index unit = 0; unit < merged.unit_count(); ++unit) {
     sides->proven[static_cast<std::size_t>(unit)] =
-        merged.observations[unit] > 0 && merged.non_finite[unit] == 0 &&
-        merged.proven[unit] == merged.observations[unit];
+        Flag(merged.observations[unit] > 0 && merged.non_finite[unit] == 0 &&
+             merged.proven[unit] == merged.observations[unit]);
   }
 }
 

@@ -8,6 +8,19 @@
 #include "core/signal_track.h"
 
 namespace firekeeper::core {
+namespace {
+
+void JoinTrace(const WindowTrace& trace, WindowTrace* joined) {
+  if (joined->empty()) {
+    *joined = trace;
+    return;
+  }
+  for (std::size_t unit = 0; unit < trace.size(); ++unit) {
+    (*joined)[unit] = Trace::Join((*joined)[unit], trace[unit]);
+  }
+}
+
+}  // namespace
 
 // Nothing before resume_step can change any more, so its windows are folded
 // now: what the lives owe to firings beyond it comes after them.
@@ -194,15 +207,8 @@ void SignalTrack::AddTraces(LayerEvidence* evidence) const {
   }
   for (const auto& [first, tracked] : windows_) {
     if (!tracked.open) continue;
-    const WindowTrace trace = TraceOf(tracked.window.merged(), linear_rule());
-    if (evidence->open_trace.empty()) {
-      evidence->open_trace = trace;
-      continue;
-    }
-    for (std::size_t unit = 0; unit < trace.size(); ++unit) {
-      evidence->open_trace[unit] =
-          Trace::Join(evidence->open_trace[unit], trace[unit]);
-    }
+    JoinTrace(TraceOf(tracked.window.merged(), linear_rule()),
+              &evidence->open_trace);
   }
 }
 

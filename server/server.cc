@@ -161,7 +161,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   return server;
 }
 
-Server::Server(Options options, Gate gate, Logger& logger, NowFunction now)
+Server::Server(Options options, Gate gate, Logger& logger,
+               const NowFunction& now)
     : options_(std::move(options)),
       logger_(logger),
       gate_(std::move(gate)),

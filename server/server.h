@@ -34,8 +34,8 @@
 
 namespace firekeeper::server {
 
-// Thread-safe.
-class Server {
+// Thread-safe. The order of the members is that of their construction.
+class Server {  // NOLINT(clang-analyzer-optin.performance.Padding)
  public:
   using Clock = std::chrono::system_clock;
 
@@ -68,7 +68,7 @@ class Server {
   void Shutdown(Clock::time_point deadline);
 
  private:
-  Server(Options options, Gate gate, Logger& logger, NowFunction now);
+  Server(Options options, Gate gate, Logger& logger, const NowFunction& now);
   absl::Status Listen(const TlsMaterial& tls);
   absl::Status BuildGrpc(const TlsMaterial& tls);
   void Accept();

@@ -23,7 +23,7 @@ class Backoff {
 
   // Uniform in [0, ceiling); the ceiling doubles from call to call.
   std::chrono::milliseconds Next() {
-    const double ceiling = static_cast<double>(ceiling_.count());
+    const auto ceiling = static_cast<double>(ceiling_.count());
     ceiling_ = std::min(options_.longest, 2 * ceiling_);
     return std::chrono::milliseconds(
         static_cast<std::int64_t>(random_() * ceiling));

@@ -19,7 +19,7 @@ namespace {
 // would clash with a trainer's own copy of it.
 using HealthRequest = google::protobuf::StringValue;
 using HealthResponse = google::protobuf::Int32Value;
-constexpr char kHealthCheck[] = "/grpc.health.v1.Health/Check";
+constexpr const char* kHealthCheck = "/grpc.health.v1.Health/Check";
 constexpr int kServing = 1;
 
 // Pages beyond this many are a server that does not end its list.

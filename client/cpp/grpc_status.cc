@@ -7,8 +7,10 @@ namespace firekeeper::client {
 
 namespace {
 
-constexpr char kBadRequestUrl[] = "type.googleapis.com/google.rpc.BadRequest";
-constexpr char kRetryInfoUrl[] = "type.googleapis.com/google.rpc.RetryInfo";
+constexpr const char* kBadRequestUrl =
+    "type.googleapis.com/google.rpc.BadRequest";
+constexpr const char* kRetryInfoUrl =
+    "type.googleapis.com/google.rpc.RetryInfo";
 
 // Empty where the detail is missing or malformed.
 template <typename Detail>

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kMaxLabels = 32;
 constexpr std::size_t kMaxValueBytes = 255;
 constexpr std::size_t kLeastRingBytes = std::size_t{64} << 10;
-constexpr char kNameRule[] =
+constexpr const char* kNameRule =
     " must be 1 to 255 letters, digits or _.:/@+=-, without .. and //";
 
 absl::Status Wrong(const std::string& option, const std::string& problem) {

@@ -44,9 +44,8 @@ void Complete(WatcherOptions* options) {
   if (options->launch_token.empty()) {
     options->launch_token = LaunchTokenFromEnvironment(
         // Read at start-up, before the training's threads change anything.
-        [](const char* name) {
-          return std::getenv(name);
-        });  // NOLINT(concurrency-mt-unsafe)
+        // NOLINTNEXTLINE(concurrency-mt-unsafe)
+        [](const char* name) { return std::getenv(name); });
   }
   if (options->launch_token.empty()) {
     options->launch_token = RandomLaunchToken();
@@ -208,14 +207,13 @@ void Watcher::Impl::StepDone(std::int64_t step) {
 
 WatcherCounters Watcher::Impl::Counters() {
   const absl::MutexLock lock(&state_.mutex);
-  const Ring& ring = state_.ring;
   const std::uint64_t streams = state_.session.streams_opened();
-  return {.enqueued = ring.enqueued() + late_,
-          .acked = ring.acked(),
-          .rejected = ring.rejected(),
-          .dropped = ring.dropped() + late_,
-          .buffered = ring.buffered(),
-          .buffered_bytes = ring.buffered_bytes(),
+  return {.enqueued = state_.ring.enqueued() + late_,
+          .acked = state_.ring.acked(),
+          .rejected = state_.ring.rejected(),
+          .dropped = state_.ring.dropped() + late_,
+          .buffered = state_.ring.buffered(),
+          .buffered_bytes = state_.ring.buffered_bytes(),
           .invalid = invalid_,
           .scalars_dropped = scalars_dropped_,
           .reconnects = streams > 0 ? streams - 1 : 0};

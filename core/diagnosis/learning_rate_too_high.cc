@@ -37,10 +37,18 @@ LateDeaths LateDeathsOf(const RunFacts& facts) {
   return late;
 }
 
-// The largest update ratio in windows that began before half of the late
-// deaths had happened. Where something is not finite, of the windows in the
-// half of the run that led to it: healthy runs begin with large updates too. Of
-// all windows where neither is known.
+// Windows that began before half of the late deaths had happened. Where
+// something is not finite, those in the half of the run that led to it: healthy
+// runs begin with large updates too. All windows where neither is known.
+bool LedToHarm(const StepRange& steps, const LateDeaths& late,
+               const std::optional<std::int64_t>& failed) {
+  if (late.median_after >= 0 && steps.first > late.median_after + 1) {
+    return false;
+  }
+  return !failed || (steps.end <= *failed && steps.end > *failed / 2);
+}
+
+// The largest update ratio in the windows that led to harm.
 std::optional<UpdateRatio> RatioBeforeDeaths(const Case& c,
                                              const LateDeaths& late) {
   const std::optional<std::int64_t> failed = c.measures.non_finite.first_step;
@@ -48,11 +56,7 @@ std::optional<UpdateRatio> RatioBeforeDeaths(const Case& c,
   for (const LayerFacts& layer : c.facts.layers) {
     if (layer.is_output) continue;
     for (const UpdateRatio& each : UpdateRatiosOf(layer)) {
-      if (late.median_after >= 0 && each.steps.first > late.median_after + 1) {
-        break;
-      }
-      if (failed && each.steps.end > *failed) break;
-      if (failed && each.steps.end <= *failed / 2) continue;
+      if (!LedToHarm(each.steps, late, failed)) continue;
       if (!most || each.ratio > most->ratio) most = each;
     }
   }

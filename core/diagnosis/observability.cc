@@ -1,6 +1,7 @@
 #include "core/diagnosis/observability.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/diagnosis/layer_measures.h"
 
@@ -31,12 +32,12 @@ bool AnyStreamed(const RunFacts& facts, Signal signal) {
 }
 
 bool CountsFirings(const LayerFacts& layer, bool at_start) {
-  for (const Signal signal : {Signal::kActivation, Signal::kPreActivation}) {
-    const SignalDigest* digest =
+  constexpr std::array kSignals{Signal::kActivation, Signal::kPreActivation};
+  return std::ranges::any_of(kSignals, [&](Signal signal) {
+    const SignalDigest* const digest =
         at_start ? AtStart(layer, signal) : Newest(layer, signal);
-    if (digest != nullptr && digest->firing_ratio) return true;
-  }
-  return false;
+    return digest != nullptr && digest->firing_ratio.has_value();
+  });
 }
 
 bool InputStreamed(const RunFacts& facts) {

@@ -278,25 +278,37 @@ void Lower(std::int64_t step, std::optional<std::int64_t>* first) {
   *first = std::min(first->value_or(step), step);
 }
 
-// Counts what of one layer is not finite; returns whether it is a failure.
+// Counts what of one signal is not finite; returns the first step at which it
+// is a failure.
+std::optional<std::int64_t> CountNonFinite(Signal signal,
+                                           const DigestSeries& series,
+                                           NonFiniteMeasures* found) {
+  const bool gradient = IsGradient(signal);
+  if (!series.empty()) {
+    (gradient ? found->gradients_streamed : found->values_streamed) = true;
+  }
+  std::optional<std::int64_t> first_step;
+  for (const SignalDigest& digest : series) {
+    if (digest.non_finite == 0) continue;
+    (gradient ? found->gradients : found->values) +=
+        static_cast<double>(digest.non_finite);
+    if (gradient && found->scales_loss) continue;
+    Lower(digest.steps.first, &first_step);
+  }
+  return first_step;
+}
+
+// The same of one layer; returns whether there is a failure.
 bool CountNonFinite(const LayerFacts& layer, NonFiniteMeasures* found,
                     std::optional<std::int64_t>* data_step) {
   bool failure = false;
   for (const auto& [signal, series] : layer.train) {
-    const bool gradient = IsGradient(signal);
-    if (!series.empty()) {
-      (gradient ? found->gradients_streamed : found->values_streamed) = true;
-    }
-    for (const SignalDigest& digest : series) {
-      if (digest.non_finite == 0) continue;
-      (gradient ? found->gradients : found->values) +=
-          static_cast<double>(digest.non_finite);
-      if (gradient && found->scales_loss) continue;
-      failure = true;
-      Lower(digest.steps.first, &found->first_step);
-      if (signal == Signal::kInput || signal == Signal::kTarget) {
-        Lower(digest.steps.first, data_step);
-      }
+    const auto first_step = CountNonFinite(signal, series, found);
+    if (!first_step) continue;
+    failure = true;
+    Lower(*first_step, &found->first_step);
+    if (signal == Signal::kInput || signal == Signal::kTarget) {
+      Lower(*first_step, data_step);
     }
   }
   return failure;

@@ -73,6 +73,17 @@ Weighed Weigh(const Case& c, Assessment* result) {
   return weighed;
 }
 
+const char* WhyNot(const RunMeasures& run, bool shrinks, bool open) {
+  if (run.first_gradient == 0.0) {
+    return "a layer is shut: there is no gradient at all";
+  }
+  if (!shrinks) return "the gradient reaches the first layer";
+  if (!open) return "the gates are closed from the start";
+  return run.loss.learning == Learning::kConverged
+             ? "the run has converged: small gradients are no fault"
+             : "the gradient shrinks, and the run learns";
+}
+
 }  // namespace
 
 Assessment AssessVanishingGradient(const Case& c) {
@@ -100,13 +111,7 @@ Assessment AssessVanishingGradient(const Case& c) {
       "the layers pass back ",
       Percent(run.backward_factor.value_or(run.gain_mean.value_or(0.0))),
       " of the gradient each: the first layers cannot learn");
-  result.why_not = run.first_gradient == 0.0
-                       ? "a layer is shut: there is no gradient at all"
-                   : !shrinks      ? "the gradient reaches the first layer"
-                   : !weighed.open ? "the gates are closed from the start"
-                   : run.loss.learning == Learning::kConverged
-                       ? "the run has converged: small gradients are no fault"
-                       : "the gradient shrinks, and the run learns";
+  result.why_not = WhyNot(run, shrinks, weighed.open);
   return result;
 }
 

@@ -9,18 +9,25 @@
 
 namespace firekeeper::server {
 
+absl::Status IngestSession::OnReportedBatch(
+    const v1::Batch& batch, const std::string& prefix,
+    std::vector<v1::StreamResponse>* responses) {
+  absl::Status status = Receive(batch);
+  if (status.ok()) status = OnBatch(batch, prefix, responses);
+  if (status.ok() && intake_.in_flight()) {
+    status = FieldError(prefix + "snapshots",
+                        "a tensor is chunked; send it whole or stream it");
+  }
+  return status;
+}
+
 absl::Status IngestSession::OnReport(const v1::ReportRequest& request,
                                      v1::ReportResponse* response) {
   absl::Status status = OnOpen(request.open(), response->mutable_opened());
   std::vector<v1::StreamResponse> responses;
   for (int i = 0; status.ok() && i < request.batches_size(); ++i) {
-    const std::string prefix = absl::StrCat("batches[", i, "].");
-    status = Receive(request.batches(i));
-    if (status.ok()) status = OnBatch(request.batches(i), prefix, &responses);
-    if (status.ok() && intake_.in_flight()) {
-      status = FieldError(prefix + "snapshots",
-                          "a tensor is chunked; send it whole or stream it");
-    }
+    status = OnReportedBatch(request.batches(i),
+                             absl::StrCat("batches[", i, "]."), &responses);
   }
   if (status.ok() && request.has_progress()) {
     status = WithFieldPrefix(OnProgress(request.progress()), "progress.");

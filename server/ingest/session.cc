@@ -91,7 +91,7 @@ absl::Status IngestSession::Dispatch(
     return FieldError("message", "none of open, batch, gap, progress, close");
   }
   if (request.message_case() == kOpen) {
-    const absl::Status opened =
+    absl::Status opened =
         OnOpen(request.open(), responses->emplace_back().mutable_opened());
     if (!opened.ok()) responses->pop_back();
     return opened;
@@ -211,7 +211,7 @@ absl::Status IngestSession::OnBatch(
     if (batch.first_seq() + static_cast<std::uint64_t>(i) <= accepted_seq_) {
       continue;
     }
-    const absl::Status status = FoldNext(snapshot, field, responses);
+    absl::Status status = FoldNext(snapshot, field, responses);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -234,7 +234,7 @@ absl::Status IngestSession::FoldNext(
         absl::StrCat("step ", snapshot.step(), " part ", snapshot.part(),
                      ": was sent before with other content"));
   }
-  const absl::Status accepted = run_->Accept(
+  absl::Status accepted = run_->Accept(
       handle_, seq, outcome.ok() ? snapshot.step() : -1, registry_.Now());
   if (!accepted.ok()) return accepted;
   accepted_seq_ = seq;
@@ -325,8 +325,7 @@ absl::Status IngestSession::OnGap(const v1::Gap& gap) {
     return Hole("gap.from_seq", gap.from_seq(), accepted_seq_ + 1);
   }
   intake_.Drop();
-  const absl::Status status =
-      run_->AcceptGap(handle_, gap.to_seq(), registry_.Now());
+  absl::Status status = run_->AcceptGap(handle_, gap.to_seq(), registry_.Now());
   if (status.ok()) accepted_seq_ = gap.to_seq();
   return status;
 }
@@ -363,7 +362,7 @@ absl::Status IngestSession::OnClose(const v1::Close& close) {
                    absl::StrCat("close.final_seq is ", close.final_seq(),
                                 "; the accepted mark is ", accepted_seq_));
   }
-  const absl::Status status = run_->CloseSource(handle_, registry_.Now());
+  absl::Status status = run_->CloseSource(handle_, registry_.Now());
   if (status.ok()) closed_ = true;
   return status;
 }

@@ -65,6 +65,10 @@ class IngestSession {
   // Fields of refusals begin with `prefix`.
   absl::Status OnBatch(const v1::Batch& batch, const std::string& prefix,
                        std::vector<v1::StreamResponse>* responses);
+  // One batch of a report; a tensor must be whole in it.
+  absl::Status OnReportedBatch(const v1::Batch& batch,
+                               const std::string& prefix,
+                               std::vector<v1::StreamResponse>* responses);
   absl::Status OnGap(const v1::Gap& gap);
   absl::Status OnProgress(const v1::Progress& progress);
   absl::Status OnClose(const v1::Close& close);

@@ -76,7 +76,7 @@ absl::Status Queries::ListEvents(const std::string& tenant,
   const auto run = FindRun(tenant, request.run_id());
   if (!run.ok()) return run.status();
   if (!request.layer().empty()) {
-    const absl::Status named =
+    absl::Status named =
         CheckName("layer", request.layer(), registry_.limits());
     if (!named.ok()) return named;
   }

@@ -61,7 +61,8 @@ absl::StatusOr<std::vector<core::HealthState>> StatesOf(
   }
   // A filter has no order and no multiplicity; its page tokens neither.
   std::ranges::sort(states);
-  states.erase(std::ranges::unique(states).begin(), states.end());
+  // Not std::ranges: clang-tidy 14 cannot read a subrange.
+  states.erase(std::unique(states.begin(), states.end()), states.end());
   return states;
 }
 

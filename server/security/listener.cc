@@ -180,7 +180,8 @@ void Listener::AcceptOne() {
 void Listener::DropOne() {
   refused_.fetch_add(1);
   spare_ = Descriptor();
-  Descriptor(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  Descriptor dropped(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  dropped = Descriptor();
   spare_ = Spare();
   // Another thread may have taken the number: do not spin on the full table.
   constexpr int kPauseMilliseconds = 10;

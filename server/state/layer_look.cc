@@ -100,8 +100,9 @@ LayerLook LayerState::Look(std::uint64_t run_units) {
       .revivals = look.facts.total_revivals,
       .silent_clusters = 0,
       .proven_dead = verdicts->health.proven_dead};
-  if (look.situation.silent > 0)
+  if (look.situation.silent > 0) {
     look.situation.silent_clusters = silent_clusters;
+  }
   return look;
 }
 

@@ -24,6 +24,27 @@ std::string RangeText(const LayerShare& share) {
                       share.first_unit + share.unit_count, ")");
 }
 
+// What two shares of different sources say of the layer must fit together.
+absl::Status CheckShares(const LayerShare& share, std::uint32_t other,
+                         const LayerShare& held) {
+  const std::string declared = absl::StrCat("; source ", other, " declared ");
+  if (held.data_shards != share.data_shards) {
+    return FieldError("data_shards", absl::StrCat(share.data_shards, declared,
+                                                  held.data_shards));
+  }
+  if (held.cluster_split != share.cluster_split) {
+    return FieldError("cluster_split",
+                      absl::StrCat(share.cluster_split ? "true" : "false",
+                                   declared, "the opposite"));
+  }
+  if (!Disjoint(share, held) && !SameRange(share, held)) {
+    return FieldError("unit_range",
+                      absl::StrCat("units ", RangeText(share), declared,
+                                   "overlapping units ", RangeText(held)));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 LayerState::LayerState(LayerSpec spec, const StateSettings& settings,
@@ -45,26 +66,14 @@ absl::Status LayerState::CheckShare(std::uint32_t attempt, std::uint32_t source,
   const absl::MutexLock lock(&mutex_);
   if (attempt != attempt_) return absl::OkStatus();
   for (const auto& [other, held] : shares_) {
-    const std::string declared = absl::StrCat("; source ", other, " declared ");
     if (other == source) {
       if (share == held) continue;
       return FieldError("unit_range",
                         "this source declared another share of the layer "
                         "before; begin a new attempt to change it");
     }
-    if (held.data_shards != share.data_shards) {
-      return FieldError("data_shards", absl::StrCat(share.data_shards, declared,
-                                                    held.data_shards));
-    }
-    if (held.cluster_split != share.cluster_split) {
-      return FieldError("cluster_split",
-                        absl::StrCat(share.cluster_split ? "true" : "false",
-                                     declared, "the opposite"));
-    }
-    if (!Disjoint(share, held) && !SameRange(share, held)) {
-      return FieldError("unit_range",
-                        absl::StrCat("units ", RangeText(share), declared,
-                                     "overlapping units ", RangeText(held)));
+    if (absl::Status fits = CheckShares(share, other, held); !fits.ok()) {
+      return fits;
     }
   }
   return absl::OkStatus();

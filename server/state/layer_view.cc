@@ -47,6 +47,32 @@ std::string ReasonFor(const core::UnitHealth& health) {
                       gap.steps.first, ", ", gap.steps.end, ")");
 }
 
+// Units by state, and the first certified death.
+void CountUnits(const core::LayerHealth& health,
+                const core::LayerEvidence& evidence, LayerView* view) {
+  for (std::size_t i = 0; i < health.units.size(); ++i) {
+    const core::UnitHealth& unit = health.units[i];
+    ++view->units_by_state.at(static_cast<std::size_t>(unit.state));
+    ++view->units_that_hold.at(static_cast<std::size_t>(unit.state));
+    for (std::size_t state = 1; state < kHealthStateCount; ++state) {
+      if (unit.also.Has(static_cast<core::HealthState>(state))) {
+        ++view->units_that_hold.at(state);
+      }
+    }
+    const auto& certified = unit.certified_step;
+    if (!certified) continue;
+    const std::int64_t after =
+        evidence.last_firing_step[static_cast<core::Index>(i)];
+    if (view->first_death_by_step &&
+        std::pair(*view->first_death_by_step, *view->first_death_after_step) <=
+            std::pair(*certified, after)) {
+      continue;
+    }
+    view->first_death_by_step = certified;
+    view->first_death_after_step = after;
+  }
+}
+
 }  // namespace
 
 std::optional<core::Signal> LayerState::HealthSignal() const {
@@ -148,8 +174,8 @@ LayerView LayerState::View(std::uint64_t run_units) {
   {
     const absl::MutexLock lock(&mutex_);
     for (const auto& [key, track] : tracks_) {
-      if (auto signal = NewestView(key.second, key.first, track)) {
-        view.signals.push_back(std::move(*signal));
+      if (const auto signal = NewestView(key.second, key.first, track)) {
+        view.signals.push_back(*signal);
       }
     }
   }
@@ -175,27 +201,7 @@ LayerView LayerState::View(std::uint64_t run_units) {
     view.deaths_total = deaths_total_;
     view.revivals_total = revivals_total_;
   }
-  const std::vector<core::UnitHealth>& units = verdicts->health.units;
-  for (std::size_t unit = 0; unit < units.size(); ++unit) {
-    ++view.units_by_state.at(static_cast<std::size_t>(units[unit].state));
-    ++view.units_that_hold.at(static_cast<std::size_t>(units[unit].state));
-    for (std::size_t state = 1; state < kHealthStateCount; ++state) {
-      if (units[unit].also.Has(static_cast<core::HealthState>(state))) {
-        ++view.units_that_hold.at(state);
-      }
-    }
-    const auto& certified = units[unit].certified_step;
-    if (!certified) continue;
-    const std::int64_t after =
-        verdicts->evidence.last_firing_step[static_cast<core::Index>(unit)];
-    if (view.first_death_by_step &&
-        std::pair(*view.first_death_by_step, *view.first_death_after_step) <=
-            std::pair(*certified, after)) {
-      continue;
-    }
-    view.first_death_by_step = certified;
-    view.first_death_after_step = after;
-  }
+  CountUnits(verdicts->health, verdicts->evidence, &view);
   return view;
 }
 
@@ -213,7 +219,9 @@ UnitPage LayerState::Units(const RunFacts& run,
   for (core::Index unit = 0; unit < evidence.unit_count; ++unit) {
     const auto index = static_cast<std::size_t>(unit);
     const core::UnitHealth& health = verdicts->health.units[index];
-    if (!states.empty() && !std::ranges::count(states, health.state)) continue;
+    if (!states.empty() && std::ranges::count(states, health.state) == 0) {
+      continue;
+    }
     ++page.total;
     if (index < first || page.units.size() >= limit) continue;
     const core::CertificateSettings certificate =

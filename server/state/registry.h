@@ -28,6 +28,8 @@ struct RunKey {
   std::string tenant;
   std::string run_id;
 
+  // clang-tidy 14 takes the zero of the comparison for a null pointer.
+  // NOLINTNEXTLINE(modernize-use-nullptr)
   friend auto operator<=>(const RunKey&, const RunKey&) = default;
 };
 

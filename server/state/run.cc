@@ -12,7 +12,7 @@
 namespace firekeeper::server {
 namespace {
 
-constexpr char kTakenOver[] =
+constexpr const char* kTakenOver =
     "a newer attempt or stream of this source has taken over";
 
 absl::Status FencedError(const std::string& reason) {

@@ -59,7 +59,7 @@ RunLook Run::Look(absl::Time now) {
     windows.insert(seen.windows.begin(), seen.windows.end());
     windows_of.push_back(std::move(seen.windows));
     look.layers.push_back(
-        {.name = seen.facts.name, .situation = std::move(seen.situation)});
+        {.name = seen.facts.name, .situation = seen.situation});
     facts.layers.push_back(std::move(seen.facts));
   }
   for (std::size_t i = 0; i < look.layers.size(); ++i) {

@@ -76,8 +76,7 @@ absl::Status Run::SetProgress(const SourceHandle& handle,
   }
   if (sampled_steps.empty()) layers.clear();
   for (const auto& layer : layers) {
-    const absl::Status noted =
-        layer->NoteSampled(handle.attempt, sampled_steps);
+    absl::Status noted = layer->NoteSampled(handle.attempt, sampled_steps);
     if (!noted.ok()) return noted;
   }
   CloseDueWindows(now, /*by_age=*/false);

@@ -104,7 +104,7 @@ void GrpcMetrics::Handled(Method method, grpc::StatusCode code,
   assert(code_index < kCodeCount);
   Counts& counts = Of(method);
   counts.handled.at(code_index).fetch_add(1, std::memory_order_relaxed);
-  const auto bound = std::ranges::lower_bound(kBounds, took.count());
+  const auto* const bound = std::ranges::lower_bound(kBounds, took.count());
   counts.took.at(static_cast<std::size_t>(bound - kBounds.begin()))
       .fetch_add(1, std::memory_order_relaxed);
   counts.took_seconds.fetch_add(took.count(), std::memory_order_relaxed);

@@ -114,43 +114,49 @@ HttpConnection::PollEvents HttpConnection::Wanted(int result) const {
   }
 }
 
+HttpConnection::Attempt HttpConnection::TlsRead(char* target, size_t size) {
+  ERR_clear_error();
+  const int got = SSL_read(ssl_.get(), target, static_cast<int>(size));
+  if (got > 0) return {.bytes = got};
+  const PollEvents events = Wanted(got);
+  const bool ended = events == 0 && SSL_get_shutdown(ssl_.get()) != 0;
+  return {.bytes = ended ? 0 : -1, .wait_for = events};
+}
+
+HttpConnection::Attempt HttpConnection::TlsWrite(const char* source,
+                                                 size_t size) {
+  ERR_clear_error();
+  const int sent =
+      SSL_write(ssl_.get(), source,
+                static_cast<int>(std::min<std::size_t>(size, INT_MAX)));
+  if (sent > 0) return {.bytes = sent};
+  return {.bytes = -1, .wait_for = Wanted(sent)};
+}
+
+HttpConnection::Attempt HttpConnection::PlainResult(ssize_t bytes,
+                                                    PollEvents events) {
+  const bool again = bytes < 0 && (WouldBlock() || errno == EINTR);
+  return {.bytes = bytes, .wait_for = again ? events : PollEvents{0}};
+}
+
 ssize_t HttpConnection::ReadSome(char* target, size_t size) {
   for (;;) {
-    PollEvents events = 0;
-    if (ssl_) {
-      ERR_clear_error();
-      const int got = SSL_read(ssl_.get(), target, static_cast<int>(size));
-      if (got > 0) return got;
-      events = Wanted(got);
-      if (events == 0) return SSL_get_shutdown(ssl_.get()) != 0 ? 0 : -1;
-    } else {
-      const ssize_t got = recv(socket_.get(), target, size, 0);
-      if (got >= 0) return got;
-      if (!WouldBlock() && errno != EINTR) return -1;
-      events = POLLIN;
-    }
-    if (!Wait(events)) return -1;
+    const Attempt attempt =
+        ssl_ ? TlsRead(target, size)
+             : PlainResult(recv(socket_.get(), target, size, 0), POLLIN);
+    if (attempt.wait_for == 0) return attempt.bytes;
+    if (!Wait(attempt.wait_for)) return -1;
   }
 }
 
 ssize_t HttpConnection::WriteSome(const char* source, size_t size) {
   for (;;) {
-    PollEvents events = 0;
-    if (ssl_) {
-      ERR_clear_error();
-      const int sent =
-          SSL_write(ssl_.get(), source,
-                    static_cast<int>(std::min<std::size_t>(size, INT_MAX)));
-      if (sent > 0) return sent;
-      events = Wanted(sent);
-      if (events == 0) return -1;
-    } else {
-      const ssize_t sent = send(socket_.get(), source, size, MSG_NOSIGNAL);
-      if (sent >= 0) return sent;
-      if (!WouldBlock() && errno != EINTR) return -1;
-      events = POLLOUT;
-    }
-    if (!Wait(events)) return -1;
+    const Attempt attempt =
+        ssl_ ? TlsWrite(source, size)
+             : PlainResult(send(socket_.get(), source, size, MSG_NOSIGNAL),
+                           POLLOUT);
+    if (attempt.wait_for == 0) return attempt.bytes;
+    if (!Wait(attempt.wait_for)) return -1;
   }
 }
 

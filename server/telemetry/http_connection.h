@@ -53,6 +53,15 @@ class HttpConnection final : public httplib::Stream {
   [[nodiscard]] bool Wait(PollEvents events) const;
   // What a failed SSL call waits for; 0: it failed for good.
   [[nodiscard]] PollEvents Wanted(int result) const;
+  // Bytes moved, or -1. `wait_for` not 0: none yet, but these may bring some.
+  struct Attempt {
+    ssize_t bytes = 0;
+    PollEvents wait_for = 0;
+  };
+  Attempt TlsRead(char* target, size_t size);
+  Attempt TlsWrite(const char* source, size_t size);
+  // Of a call on the socket that has just returned `bytes`.
+  [[nodiscard]] static Attempt PlainResult(ssize_t bytes, PollEvents events);
   ssize_t ReadSome(char* target, size_t size);
   ssize_t WriteSome(const char* source, size_t size);
 

@@ -106,11 +106,11 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Bind(
       std::make_unique<Router>(gate, std::move(answers), logger), logger));
 }
 
-HttpServer::HttpServer(const HttpSettings& settings,
+HttpServer::HttpServer(HttpSettings settings,
                        std::unique_ptr<Listener> listener,
                        std::shared_ptr<SSL_CTX> tls,
                        std::unique_ptr<Router> router, Logger& logger)
-    : settings_(settings),
+    : settings_(std::move(settings)),
       listener_(std::move(listener)),
       tls_(std::move(tls)),
       router_(std::move(router)),

@@ -64,7 +64,7 @@ class HttpServer {
  private:
   class Router;
 
-  HttpServer(const HttpSettings& settings, std::unique_ptr<Listener> listener,
+  HttpServer(HttpSettings settings, std::unique_ptr<Listener> listener,
              std::shared_ptr<SSL_CTX> tls, std::unique_ptr<Router> router,
              Logger& logger);
   void Work();

@@ -145,6 +145,7 @@ constexpr std::array<Row<SignalView>, 5> kSignalRows{{
 template <typename Rows>
 std::vector<MetricFamily> FamiliesOf(const Rows& rows) {
   std::vector<MetricFamily> families;
+  families.reserve(rows.size());
   for (const auto& row : rows) {
     families.push_back(Family(row.name, row.help, row.type));
   }

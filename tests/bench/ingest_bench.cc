@@ -107,6 +107,7 @@ double Stream(const std::string& target, int round) {
   v1::StreamResponse opened;
   if (!stream->Write(OpenMessage(round)) || !stream->Read(&opened)) {
     std::fprintf(stderr, "%s\n", stream->Finish().error_message().c_str());
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing else runs yet
     std::exit(1);
   }
   v1::StreamRequest message = ChunkMessage();
@@ -119,7 +120,7 @@ double Stream(const std::string& target, int round) {
     }
   });
   for (int i = 0; i < kMessages; ++i) {
-    message.mutable_batch()->set_first_seq(static_cast<std::uint64_t>(i + 1));
+    message.mutable_batch()->set_first_seq(static_cast<std::uint64_t>(i) + 1);
     message.mutable_batch()->mutable_snapshots(0)->set_step(i);
     if (!stream->Write(message)) std::abort();
   }

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -127,7 +128,7 @@ std::vector<std::byte> Bytes(const TensorLayout& layout) {
       const std::uint16_t half = HalfFromFloat(values[i], layout.dtype());
       std::memcpy(to, &half, size);
     } else if (size == 8) {
-      const double wide = static_cast<double>(values[i]);
+      const auto wide = static_cast<double>(values[i]);
       std::memcpy(to, &wide, size);
     } else {
       std::memcpy(to, &values[i], size);
@@ -220,7 +221,7 @@ void PrintText(const Result& result) {
 }
 
 void PrintJson(const std::vector<Result>& results) {
-  std::printf("{\"target\":\"%s\",\"cases\":[",
+  std::printf(R"({"target":"%s","cases":[)",
               std::string(core::KernelTarget()).c_str());
   const char* separator = "";
   for (const Result& result : results) {
@@ -241,39 +242,53 @@ int Usage() {
   return 2;
 }
 
-int Main(int argc, char** argv) {
+struct Arguments {
   bool json = false;
   bool targets_only = false;
   int rounds = 15;
   std::string only;
+
+  [[nodiscard]] bool Wants(const Case& of) const {
+    return (of.is_target || !targets_only) && (only.empty() || of.name == only);
+  }
+};
+
+// Empty where the arguments are not those of Usage().
+std::optional<Arguments> Parse(int argc, char** argv) {
+  Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--json") {
-      json = true;
+      arguments.json = true;
     } else if (argument == "--targets") {
-      targets_only = true;
+      arguments.targets_only = true;
     } else if (argument == "--rounds" && i + 1 < argc) {
-      rounds = std::max(1, std::atoi(argv[++i]));
+      arguments.rounds = std::max(1, std::atoi(argv[++i]));
     } else if (argument == "--case" && i + 1 < argc) {
-      only = argv[++i];
+      arguments.only = argv[++i];
     } else {
-      return Usage();
+      return std::nullopt;
     }
   }
-  if (!json) {
+  return arguments;
+}
+
+int Main(int argc, char** argv) {
+  const std::optional<Arguments> arguments = Parse(argc, argv);
+  if (!arguments) return Usage();
+  if (!arguments->json) {
     std::printf("%s, one thread, cold, medians of %d rounds\n",
-                std::string(core::KernelTarget()).c_str(), rounds);
+                std::string(core::KernelTarget()).c_str(), arguments->rounds);
     std::printf("%-20s %9s %9s %9s %9s %9s\n", "case", "sum GB/s", "Reduce",
                 "1 MiB", "Reduce/sum", "1 MiB/sum");
   }
   std::vector<Result> results;
   for (const Case& of : Cases()) {
-    if (targets_only && !of.is_target) continue;
-    if (!only.empty() && of.name != only) continue;
-    results.push_back(Measure(of, rounds));
-    if (!json) PrintText(results.back());
+    if (!arguments->Wants(of)) continue;
+    results.push_back(Measure(of, arguments->rounds));
+    if (!arguments->json) PrintText(results.back());
   }
-  if (json) PrintJson(results);
+  if (arguments->json) PrintJson(results);
   return 0;
 }
 

@@ -18,7 +18,7 @@ class DiagnosticsServiceTest : public ServerFixture {
  protected:
   void SetUp() override { StartServer(); }
 
-  v1::Open OpenWithLayers(int count) {
+  static v1::Open OpenWithLayers(int count) {
     v1::Open open = MakeOpen("digits");
     open.clear_layers();
     for (int i = 0; i < count; ++i) {

@@ -201,6 +201,11 @@ std::vector<LimitRow> RowsOfMessages() {
          return AfterOpen(Declaring(gap));
        },
        "gap.reason", "INVALID_FIELD", kInvalid},
+  };
+}
+
+std::vector<LimitRow> RowsOfProgress() {
+  return {
       {"SampledSteps", 4'096, nullptr,
        [](int size) {
          v1::Progress progress = MakeProgress(5'000);
@@ -236,7 +241,8 @@ std::vector<LimitRow> RowsOfMessages() {
 
 std::vector<LimitRow> AllRows() {
   std::vector<LimitRow> rows = RowsOfOpen();
-  for (std::vector<LimitRow> more : {RowsOfLayers(), RowsOfMessages()}) {
+  for (std::vector<LimitRow> more :
+       {RowsOfLayers(), RowsOfMessages(), RowsOfProgress()}) {
     std::move(more.begin(), more.end(), std::back_inserter(rows));
   }
   return rows;

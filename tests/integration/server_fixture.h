@@ -58,7 +58,7 @@ class ServerFixture : public ::testing::Test {
     options_.port = 0;
     options_.http_port = 0;
   }
-  ~ServerFixture() override {
+  void TearDown() override {
     server_.reset();
     if (!token_file_.empty()) std::filesystem::remove(token_file_);
   }

@@ -20,7 +20,7 @@ using grpc::StatusCode;
 
 class TransportTest : public ServerFixture {
  protected:
-  grpc::Status AskInfo(const std::shared_ptr<grpc::Channel>& channel) {
+  static grpc::Status AskInfo(const std::shared_ptr<grpc::Channel>& channel) {
     v1::GetServerInfoResponse info;
     return v1::DiagnosticsService::NewStub(channel)->GetServerInfo(Call().get(),
                                                                    {}, &info);

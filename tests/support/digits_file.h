@@ -13,6 +13,7 @@ namespace firekeeper::testing {
 // FIREKEEPER_DIGITS, which tests/run sets, or where Debian puts them. Empty
 // where they are not.
 inline std::string DigitsFile() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no test changes it
   const char* const given = std::getenv("FIREKEEPER_DIGITS");
   const std::string path =
       given != nullptr ? given : std::string(digits::kDefaultPath);

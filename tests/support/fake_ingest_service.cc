@@ -111,7 +111,7 @@ grpc::Status FakeIngestService::OnBatch(const v1::Batch& batch,
                                         Session& session) {
   for (int i = 0; i < batch.snapshots_size(); ++i) {
     const std::uint64_t seq = batch.first_seq() + static_cast<std::uint64_t>(i);
-    const grpc::Status status = OnSnapshot(batch.snapshots(i), seq, session);
+    grpc::Status status = OnSnapshot(batch.snapshots(i), seq, session);
     if (!status.ok()) return status;
     if (script_.die_after > 0 && session.folded >= script_.die_after) {
       accepted_[session.instance_id] = session.accepted;
@@ -119,6 +119,20 @@ grpc::Status FakeIngestService::OnBatch(const v1::Batch& batch,
     }
   }
   return grpc::Status::OK;
+}
+
+bool FakeIngestService::TakeChunk(const v1::Snapshot& snapshot,
+                                  Session& session) {
+  const v1::Tensor& chunk = snapshot.tensor();
+  if (chunk.chunk_index() != session.next_chunk) return false;
+  if (chunk.chunk_index() == 0) {
+    session.tensor = snapshot;
+    return true;
+  }
+  std::string& data = *session.tensor->mutable_tensor()->mutable_data();
+  if (chunk.byte_offset() != data.size()) return false;
+  data.append(chunk.data());
+  return true;
 }
 
 grpc::Status FakeIngestService::OnSnapshot(const v1::Snapshot& snapshot,
@@ -131,18 +145,12 @@ grpc::Status FakeIngestService::OnSnapshot(const v1::Snapshot& snapshot,
   }
   if (snapshot.tensor().chunk_count() > 1) {
     ++record_.chunks;
-    const v1::Tensor& chunk = snapshot.tensor();
-    if (chunk.chunk_index() == 0) session.tensor = snapshot;
-    const std::size_t have =
-        session.tensor ? session.tensor->tensor().data().size() : 0;
-    if (chunk.chunk_index() != session.next_chunk ||
-        (chunk.chunk_index() > 0 && chunk.byte_offset() != have)) {
+    if (!TakeChunk(snapshot, session)) {
       return Violation(grpc::StatusCode::FAILED_PRECONDITION, "chunk order");
     }
-    if (chunk.chunk_index() > 0) {
-      session.tensor->mutable_tensor()->mutable_data()->append(chunk.data());
+    if (++session.next_chunk < snapshot.tensor().chunk_count()) {
+      return grpc::Status::OK;
     }
-    if (++session.next_chunk < chunk.chunk_count()) return grpc::Status::OK;
     session.next_chunk = 0;
   }
   session.accepted = seq;

@@ -74,6 +74,8 @@ class FakeIngestService final : public v1::IngestService::Service {
   grpc::Status OnSnapshot(const v1::Snapshot& snapshot, std::uint64_t seq,
                           Session& session)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Adds a chunk to the tensor it belongs to; false where it is out of order.
+  static bool TakeChunk(const v1::Snapshot& snapshot, Session& session);
   grpc::Status OnGap(const v1::Gap& gap, Session& session)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   grpc::Status OnProgress(const v1::Progress& progress, Session& session)

@@ -112,7 +112,7 @@ void AddKeyRows(Rows& rows) {
       {"Of64KiB", std::string(kHostileBytes, 'f')}};
   for (const auto& [kind, text] : names) {
     AddSnapshot(rows, {"Layer" + kind, "layer"},
-                [&](v1::Snapshot& s) { s.set_layer(text); });
+                [&layer = text](v1::Snapshot& s) { s.set_layer(layer); });
   }
   AddSnapshot(rows, {"SignalMissing", "signal"},
               [](v1::Snapshot& s) { s.clear_signal(); });

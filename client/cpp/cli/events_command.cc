@@ -77,6 +77,11 @@ class Follower {
   std::uint64_t last_id_ = 0;
 };
 
+void PrintLines(const Shell& shell, const v1::ListEventsResponse& events) {
+  for (const v1::Event& event : events.events()) shell.out << LineOf(event);
+  if (events.events().empty()) shell.out << "no events\n";
+}
+
 ExitCode ShowEvents(const Shell& shell, const EventsArguments& arguments) {
   const auto parsed =
       ParseEnum(*v1::EventSeverity_descriptor(), arguments.severity);
@@ -97,8 +102,7 @@ ExitCode ShowEvents(const Shell& shell, const EventsArguments& arguments) {
       PrintJson(shell, *events);
       return ExitCode::kOk;
     }
-    for (const v1::Event& event : events->events()) shell.out << LineOf(event);
-    if (events->events().empty()) shell.out << "no events\n";
+    PrintLines(shell, *events);
     return ExitCode::kOk;
   });
 }

@@ -48,16 +48,16 @@ class HeaderReader {
     return true;
   }
 
+  bool TakeWord(std::string_view word) {
+    if (!text_.starts_with(word)) return false;
+    text_.remove_prefix(word.size());
+    return true;
+  }
+
   bool TakeBool(bool* value) {
     SkipBlanks();
-    for (const bool candidate : {true, false}) {
-      const std::string_view word = candidate ? "True" : "False";
-      if (text_.substr(0, word.size()) != word) continue;
-      text_.remove_prefix(word.size());
-      *value = candidate;
-      return true;
-    }
-    return false;
+    *value = text_.starts_with("True");
+    return TakeWord(*value ? "True" : "False");
   }
 
   bool TakeLength(std::int64_t* value) {

@@ -19,8 +19,8 @@ std::vector<Scenario> MakeTable() {
 }  // namespace
 
 const std::vector<Scenario>& AllScenarios() {
-  static const std::vector<Scenario> table = MakeTable();
-  return table;
+  static const std::vector<Scenario> kScenarios = MakeTable();
+  return kScenarios;
 }
 
 const Scenario* FindScenario(std::string_view name) {

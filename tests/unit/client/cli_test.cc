@@ -32,8 +32,19 @@ class CliTest : public ::testing::Test {
             std::string("cli-") +
             ::testing::UnitTest::GetInstance()->current_test_info()->name()) {
     // Its answers decide, not the shell that runs the tests.
-    unsetenv("FIREKEEPER_ENDPOINT");
-    unsetenv("FIREKEEPER_TOKEN");
+    ChangeEnvironment("FIREKEEPER_ENDPOINT", nullptr);
+    ChangeEnvironment("FIREKEEPER_TOKEN", nullptr);
+  }
+
+  // Null: the variable is not set. No other thread reads the environment.
+  static void ChangeEnvironment(const char* name, const char* value) {
+    // NOLINTBEGIN(concurrency-mt-unsafe)
+    if (value == nullptr) {
+      unsetenv(name);
+    } else {
+      setenv(name, value, 1);
+    }
+    // NOLINTEND(concurrency-mt-unsafe)
   }
 
   // Runs `firekeeper WORDS…` against the server and returns the exit code.
@@ -140,7 +151,7 @@ TEST_F(CliTest, ACommandLineThatIsWrongIsAUsageError) {
 }
 
 TEST_F(CliTest, HelpDocumentsTheExitCodesAndNoSecret) {
-  setenv("FIREKEEPER_TOKEN", "hush", 1);
+  ChangeEnvironment("FIREKEEPER_TOKEN", "hush");
 
   EXPECT_EQ(Run({"check", "--help"}), 0);
 
@@ -148,7 +159,7 @@ TEST_F(CliTest, HelpDocumentsTheExitCodesAndNoSecret) {
   EXPECT_EQ(Run({"--help"}), 0);
   EXPECT_THAT(out_.str(), HasSubstr("FIREKEEPER_TOKEN"));
   EXPECT_THAT(out_.str(), Not(HasSubstr("hush")));
-  unsetenv("FIREKEEPER_TOKEN");
+  ChangeEnvironment("FIREKEEPER_TOKEN", nullptr);
 }
 
 TEST_F(CliTest, ChecksEveryLayerOfAllPages) {
@@ -301,7 +312,7 @@ TEST_F(CliTest, HealthAsksTheHealthService) {
 // Writes float32 zeros of this shape as numpy does.
 std::string WriteNpy(const std::string& name, std::size_t rows,
                      std::size_t columns) {
-  const std::string path = ::testing::TempDir() + name;
+  std::string path = ::testing::TempDir() + name;
   const std::string header =
       "{'descr': '<f4', 'fortran_order': False, 'shape': (" +
       std::to_string(rows) + ", " + std::to_string(columns) + "), }\n";

@@ -36,7 +36,7 @@ std::string FloatBytes(const std::vector<float>& values) {
   return bytes;
 }
 
-constexpr char kHeader[] =
+constexpr const char* kHeader =
     "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }     \n";
 const std::vector<float> kValues = {1, 2, 3, 4, 5, 6};
 

@@ -31,6 +31,20 @@ void Read(const std::string& data, std::vector<double>* values) {
   }
 }
 
+void ReadReals(const v1::SummaryColumnData& column,
+               std::vector<double>* values) {
+  if (column.width() == 4) Read<float>(column.data(), values);
+  if (column.width() == 8) Read<double>(column.data(), values);
+}
+
+void ReadCounts(const v1::SummaryColumnData& column,
+                std::vector<double>* values) {
+  if (column.width() == 1) Read<std::uint8_t>(column.data(), values);
+  if (column.width() == 2) Read<std::uint16_t>(column.data(), values);
+  if (column.width() == 4) Read<std::uint32_t>(column.data(), values);
+  if (column.width() == 8) Read<std::uint64_t>(column.data(), values);
+}
+
 Decoded Decode(const v1::UnitSummary& proto) {
   Decoded decoded;
   for (const auto& column : proto.columns()) {
@@ -38,13 +52,11 @@ Decoded Decode(const v1::UnitSummary& proto) {
     decoded.widths[column.column()] = column.width();
     const bool real = column.column() >= v1::SUMMARY_COLUMN_ABS_SUM;
     EXPECT_EQ(column.data().size() % column.width(), 0U);
-    if (real && column.width() == 4) Read<float>(column.data(), &values);
-    if (real && column.width() == 8) Read<double>(column.data(), &values);
-    if (real) continue;
-    if (column.width() == 1) Read<std::uint8_t>(column.data(), &values);
-    if (column.width() == 2) Read<std::uint16_t>(column.data(), &values);
-    if (column.width() == 4) Read<std::uint32_t>(column.data(), &values);
-    if (column.width() == 8) Read<std::uint64_t>(column.data(), &values);
+    if (real) {
+      ReadReals(column, &values);
+    } else {
+      ReadCounts(column, &values);
+    }
   }
   return decoded;
 }

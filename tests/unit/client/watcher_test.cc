@@ -27,7 +27,6 @@ using ::firekeeper::testing::IngestRecord;
 using ::firekeeper::testing::IngestScript;
 using ::firekeeper::testing::StatusIs;
 using std::chrono::milliseconds;
-using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -123,7 +122,7 @@ TEST_F(WatcherTest, DeliversTensorsInChunks) {
   options.send_mode = SendMode::kTensor;
   options.layers[0].unit_count = 1024;
   const auto watcher = StartWith(std::move(options));
-  std::vector<float> large(700 * 1024);
+  std::vector<float> large(std::size_t{700} * 1024);
   for (std::size_t i = 0; i < large.size(); ++i) {
     large[i] = static_cast<float>(i % 8191);
   }

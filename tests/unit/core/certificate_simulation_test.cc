@@ -190,12 +190,40 @@ TEST(CertificateSimulationTest, HealthKeepsTheFamilyWiseError) {
   EXPECT_EQ(dead_found, kRuns);
 }
 
+bool IsLinear(const UnitHealth& unit) {
+  return unit.state == HealthState::kLinearised ||
+         unit.also.Has(HealthState::kLinearised);
+}
+
+// Unit 0 is always on, the others are off in a window with `window_off`;
+// looked at after each of 40 windows.
+Outcome WatchLinearRun(Simulation& simulation, const HealthSettings& settings,
+                       std::uint64_t per_window, double window_off) {
+  constexpr std::int64_t kWindows = 40;
+  EvidenceBuilder evidence(kFamily);
+  Outcome outcome;
+  for (std::int64_t window = 0; window < kWindows; ++window) {
+    const std::int64_t first = window * EvidenceBuilder::kSteps;
+    for (Index unit = 0; unit < static_cast<Index>(kFamily); ++unit) {
+      const bool off = unit > 0 && simulation.Uniform() <= window_off;
+      evidence.Fire(unit, first, off ? per_window - 1 : per_window)
+          .Linear(unit, first, off ? 0 : Trace::kLinearHigh);
+    }
+    evidence.Window(per_window, per_window);
+    const auto units =
+        EvaluateHealth(evidence.Build(), kFamily, settings).units;
+    outcome.found = IsLinear(units[0]);
+    outcome.any_false = outcome.any_false ||
+                        std::any_of(units.begin() + 1, units.end(), IsLinear);
+  }
+  return outcome;
+}
+
 // The mirror image: units that are off at exactly p0, looked at after every
 // window, of which one is always on. M pays for both tests.
 TEST(CertificateSimulationTest, LinearisedKeepsTheFamilyWiseErrorToo) {
   constexpr int kRuns = 100;
   constexpr std::uint64_t kPerWindow = 64;
-  constexpr std::int64_t kWindows = 40;
   HealthSettings settings;
   settings.certificate = {.alpha = 0.1, .p0 = 0.02, .pc0 = 0.02};
   Simulation simulation(9);
@@ -204,29 +232,10 @@ TEST(CertificateSimulationTest, LinearisedKeepsTheFamilyWiseErrorToo) {
   int with_false = 0;
   int found = 0;
   for (int run = 0; run < kRuns; ++run) {
-    EvidenceBuilder evidence(kFamily);
-    bool any_false = false;
-    bool linear = false;
-    for (std::int64_t window = 0; window < kWindows; ++window) {
-      const std::int64_t first = window * EvidenceBuilder::kSteps;
-      for (Index unit = 0; unit < static_cast<Index>(kFamily); ++unit) {
-        const bool off = unit > 0 && simulation.Uniform() <= window_off;
-        evidence.Fire(unit, first, off ? kPerWindow - 1 : kPerWindow)
-            .Linear(unit, first, off ? 0 : Trace::kLinearHigh);
-      }
-      evidence.Window(kPerWindow, kPerWindow);
-      const auto units =
-          EvaluateHealth(evidence.Build(), kFamily, settings).units;
-      const auto is_linear = [](const UnitHealth& unit) {
-        return unit.state == HealthState::kLinearised ||
-               unit.also.Has(HealthState::kLinearised);
-      };
-      linear = is_linear(units[0]);
-      any_false =
-          any_false || std::any_of(units.begin() + 1, units.end(), is_linear);
-    }
-    if (any_false) ++with_false;
-    if (linear) ++found;
+    const Outcome outcome =
+        WatchLinearRun(simulation, settings, kPerWindow, window_off);
+    if (outcome.any_false) ++with_false;
+    if (outcome.found) ++found;
   }
 
   EXPECT_LE(static_cast<double>(with_false) / kRuns,

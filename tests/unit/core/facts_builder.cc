@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 #include <utility>
 
 #include "core/init_baseline.h"
@@ -97,13 +98,13 @@ void FactsBuilder::AddLayer(std::size_t i, std::uint64_t width,
   const double he = std::sqrt(2.0 / static_cast<double>(fan_in));
   for (std::int64_t step = 0; step < kSteps;) {
     const core::StepRange steps = core::WindowOf(step);
-    const auto add = [&](Signal signal, SignalDigest digest) {
-      layer.train[signal].push_back(std::move(digest));
+    const auto add = [&](Signal signal, const SignalDigest& digest) {
+      layer.train[signal].push_back(digest);
     };
     add(Signal::kActivation, Activations(steps, width, cosine));
     SignalDigest z = Activations(steps, width, cosine);
     SetMoments(0.0, std::sqrt(2.0), &z);
-    add(Signal::kPreActivation, std::move(z));
+    add(Signal::kPreActivation, z);
     add(Signal::kOutputGradient, Parameter(steps, width, kBatch, 0.002));
     add(Signal::kWeight, Parameter(steps, width, fan_in, he));
     add(Signal::kBias, Parameter(steps, width, 1, 0.0));
@@ -151,17 +152,16 @@ FactsBuilder& FactsBuilder::WeightMean(double deviations) {
 FactsBuilder& FactsBuilder::Gain(double gain, double backward,
                                  double first_gradient) {
   double signal = 0.002;
-  for (auto layer = facts_.layers.rbegin(); layer != facts_.layers.rend();
-       ++layer) {
-    if (layer->is_output) continue;
-    const auto fan_in = static_cast<double>(layer->fan_in);
+  for (core::LayerFacts& layer : std::views::reverse(facts_.layers)) {
+    if (layer.is_output) continue;
+    const auto fan_in = static_cast<double>(layer.fan_in);
     SetMoments(0.0, gain * std::sqrt(2.0 / fan_in),
-               &layer->train.at(Signal::kWeight).front());
-    SetMoments(0.0, signal, &layer->train.at(Signal::kOutputGradient).front());
+               &layer.train.at(Signal::kWeight).front());
+    SetMoments(0.0, signal, &layer.train.at(Signal::kOutputGradient).front());
     signal *= backward;
   }
   const core::LayerFacts& first = facts_.layers.front();
-  const double entries = static_cast<double>(first.fan_in * first.unit_count);
+  const auto entries = static_cast<double>(first.fan_in * first.unit_count);
   SetMoments(0.0, first_gradient / std::sqrt(entries),
              &Start(0, Signal::kWeightGradient));
   return *this;

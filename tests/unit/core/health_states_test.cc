@@ -30,7 +30,7 @@ bool Holds(const UnitHealth& unit, HealthState state) {
 // One unit that fires on `per_window` of kMany examples in each of 16 windows.
 EvidenceBuilder Firing(std::uint64_t per_window) {
   EvidenceBuilder evidence(1);
-  for (int window = 0; window < 16; ++window) {
+  for (std::int64_t window = 0; window < 16; ++window) {
     evidence.Window(kMany, kMany).Fire(0, 10 * window, per_window);
   }
   return evidence;
@@ -48,7 +48,7 @@ TEST(HealthStatesTest, AUnitThatFiresOnOnePercentIsNeverDead) {
   std::uint64_t firings = 0;
   for (std::uint64_t n = 50; n < 20'000'000; n *= 3) {
     EvidenceBuilder evidence(1);
-    for (int window = 0; window < 8; ++window) {
+    for (std::int64_t window = 0; window < 8; ++window) {
       evidence.Window(n, n);
       firings = n / 100;
       if (firings > 0) evidence.Fire(0, 10 * window, firings);
@@ -62,7 +62,7 @@ TEST(HealthStatesTest, AUnitThatFiresOnOnePercentIsNeverDead) {
 // From `before` to `now` firings in 10,000 in the newer half of the horizon.
 HealthState StateAfterFall(std::uint64_t before, std::uint64_t now) {
   EvidenceBuilder evidence(1);
-  for (int window = 0; window < 16; ++window) {
+  for (std::int64_t window = 0; window < 16; ++window) {
     evidence.Window(kMany, kMany)
         .Fire(0, 10 * window, window < 12 ? before : now);
   }
@@ -77,7 +77,7 @@ TEST(HealthStatesTest, AUnitWhoseRateFellBelowATenthIsDying) {
 
 TEST(HealthStatesTest, AUnitThatFellSilentWithinTheHorizonIsDying) {
   EvidenceBuilder evidence(1);
-  for (int window = 0; window < 16; ++window) {
+  for (std::int64_t window = 0; window < 16; ++window) {
     evidence.Window(100, 100);
     if (window < 12) evidence.Fire(0, 10 * window, 90);
   }
@@ -87,7 +87,7 @@ TEST(HealthStatesTest, AUnitThatFellSilentWithinTheHorizonIsDying) {
 
 TEST(HealthStatesTest, AFallOnAMissingShardIsNoDying) {
   EvidenceBuilder evidence(1);
-  for (int window = 0; window < 16; ++window) {
+  for (std::int64_t window = 0; window < 16; ++window) {
     evidence.Window(kMany, kMany)
         .Fire(0, 10 * window, window < 12 ? 5000 : 100);
   }

@@ -18,6 +18,7 @@ using ::testing::IsEmpty;
 // "units_died/info", one for each event.
 std::vector<std::string> NamesOf(const std::vector<LayerEvent>& events) {
   std::vector<std::string> names;
+  names.reserve(events.size());
   for (const LayerEvent& event : events) {
     names.push_back(std::string(Name(event.kind)) + "/" + Name(event.severity));
   }

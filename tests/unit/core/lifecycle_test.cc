@@ -117,7 +117,8 @@ TEST(LifecycleTest, AMissingShardNeitherRevivesNorKillsAgain) {
 TEST(LifecycleTest, TheLayerSaysHowManyDeathsLast) {
   EvidenceBuilder evidence(4);
   evidence.Windows(12, kEnough, kEnough).Fire(0, 95);
-  for (int window = 0; window < 12; ++window) evidence.Fire(3, 10 * window);
+  for (std::int64_t window = 0; window < 12; ++window)
+    evidence.Fire(3, 10 * window);
 
   const LayerLife life = Evaluate(evidence).life;
 
@@ -128,7 +129,7 @@ TEST(LifecycleTest, TheLayerSaysHowManyDeathsLast) {
 TEST(LifecycleTest, HalfLifeIsWhenHalfOfTheUnitsThatFiredHadDied) {
   EvidenceBuilder evidence(4);
   evidence.Windows(30, kEnough, kEnough);
-  for (int window = 0; window < 30; ++window) {
+  for (std::int64_t window = 0; window < 30; ++window) {
     evidence.Fire(0, 10 * window).Fire(1, 10 * window);
     if (window < 5) evidence.Fire(2, 10 * window);
     if (window < 10) evidence.Fire(3, 10 * window);
@@ -201,7 +202,7 @@ TEST(LifecycleTest, AUnitAtATenthOfTheRateRevivesAtMostTwice) {
   LongRun run(kUnits, {}, 1);
   // 20 million examples each: 2,000 firings, hundreds of silences that level 0
   // would take for death.
-  for (int window = 0; window < 5000; ++window) {
+  for (std::int64_t window = 0; window < 5000; ++window) {
     run.Train(4000, std::vector<double>(kUnits, 1e-4));
   }
 
@@ -348,8 +349,9 @@ TEST(LifecycleTest, AnyOrderDuplicatesAndLateDataGiveTheSameLives) {
     verdicts.push_back(EvaluateHealth(track.Evidence(&windows), 3, Hasty()));
   }
   EXPECT_GT(verdicts[0].life.revivals, 1U) << "or the test tests nothing";
-  for (const LayerHealth& health : verdicts)
+  for (const LayerHealth& health : verdicts) {
     ExpectSameLives(health, verdicts[0]);
+  }
 }
 
 // Steps that an attempt does anew leave what they would have left had they

@@ -284,7 +284,7 @@ TEST(ReduceValuesTest, TakesZerosBesideOneNormalValueForTrueZeros) {
 TEST(ReduceValuesTest, TakesATensorOfZerosForUnderflowInF16Only) {
   for (const DataType dtype :
        {DataType::kF64, DataType::kF32, DataType::kBf16, DataType::kF16}) {
-    const std::vector<std::byte> zeros(8 * 8);
+    const std::vector<std::byte> zeros(64);
     const std::array<std::int64_t, 2> shape = {8, 1};
     const TensorView view{.layout = *TensorLayout::Create(dtype, shape, 1, 0),
                           .data = zeros.data()};

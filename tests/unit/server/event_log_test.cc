@@ -25,6 +25,7 @@ RunEvent EventOf(const std::string& layer) {
 
 std::vector<std::string> LayersOf(const std::vector<RunEvent>& events) {
   std::vector<std::string> layers;
+  layers.reserve(events.size());
   for (const RunEvent& event : events) layers.push_back(event.layer);
   return layers;
 }

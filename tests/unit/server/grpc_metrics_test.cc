@@ -84,6 +84,7 @@ TEST(GrpcMetricsTest, NoCountIsLostBetweenThreads) {
   GrpcMetrics metrics;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i) {
       threads.emplace_back([&metrics] {
         for (int call = 0; call < kCalls; ++call) {

@@ -24,7 +24,6 @@ using ::firekeeper::testing::ShardOf;
 using ::firekeeper::testing::SmallSettings;
 using ::firekeeper::testing::StatusIs;
 using ::testing::_;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 

@@ -53,7 +53,7 @@ class LayerStatesTest : public ::testing::Test {
   void SendRows(Signal signal, std::int64_t step,
                 std::initializer_list<double> rows) {
     Eigen::ArrayXXd values(2, 2);
-    auto it = rows.begin();
+    const auto* it = rows.begin();
     for (Eigen::Index unit = 0; unit < 2; ++unit) {
       for (Eigen::Index i = 0; i < 2; ++i) values(i, unit) = *it++;
     }

@@ -272,6 +272,7 @@ TEST_F(OneRankTest, HistoryIsTheRetainedWindowsOldestFirst) {
       layer_.History(core::Signal::kActivation, core::Phase::kTrain);
 
   std::vector<std::int64_t> starts;
+  starts.reserve(history.size());
   for (const SignalView& window : history) {
     starts.push_back(window.digest.steps.first);
   }

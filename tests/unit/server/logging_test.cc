@@ -53,7 +53,7 @@ TEST(LoggerTest, JsonLineIsAnObjectWithTypedFields) {
 }
 
 TEST(LoggerTest, NoValueBreaksALine) {
-  const std::string hostile("a\nb\r\x1b[31m\0\x7f\xe2\x80\xa8\xff", 16);
+  const std::string hostile("a\nb\r\x1b[31m\0\x7f\xe2\x80\xa8\xff", 15);
   for (const LogFormat format : {LogFormat::kText, LogFormat::kJson}) {
     const std::string line = LineOf(format, hostile);
 

@@ -32,7 +32,7 @@ class OptionsTest : public ::testing::Test {
               (std::string("options_") +
                ::testing::UnitTest::GetInstance()->current_test_info()->name() +
                ".toml")) {}
-  ~OptionsTest() override { std::filesystem::remove(path_); }
+  void TearDown() override { std::filesystem::remove(path_); }
 
   std::string WriteConfig(const std::string& text) {
     std::ofstream(path_) << text;
@@ -106,9 +106,9 @@ TEST_F(OptionsTest, EveryOptionIsReadFromFlagEnvironmentAndFile) {
     SCOPED_TRACE(setting.name);
     const std::string text = setting.Text();
     const std::string flag = "--" + setting.name;
-    EXPECT_THAT(
-        setting.is_boolean() ? Parse({flag + "=" + text}) : Parse({flag, text}),
-        IsOk());
+    EXPECT_THAT(setting.is_boolean() ? Parse({absl::StrCat(flag, "=", text)})
+                                     : Parse({flag, text}),
+                IsOk());
     environment_ = {{setting.EnvironmentName(), text}};
     EXPECT_THAT(Parse({}), IsOk());
     environment_.clear();

@@ -12,7 +12,6 @@
 namespace firekeeper::server {
 namespace {
 
-using ::firekeeper::testing::IsOk;
 using ::firekeeper::testing::StatusIs;
 using ::testing::HasSubstr;
 

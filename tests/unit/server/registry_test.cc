@@ -48,6 +48,7 @@ class RegistryTest : public ::testing::Test {
   static std::vector<std::string> IdsOf(
       const std::vector<std::shared_ptr<server::Run>>& runs) {
     std::vector<std::string> ids;
+    ids.reserve(runs.size());
     for (const auto& run : runs) ids.push_back(run->run_id());
     return ids;
   }

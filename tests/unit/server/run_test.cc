@@ -17,7 +17,6 @@ namespace firekeeper::server {
 namespace {
 
 using ::firekeeper::testing::AtSeconds;
-using ::firekeeper::testing::FiringsOf;
 using ::firekeeper::testing::IsOk;
 using ::firekeeper::testing::OpenOf;
 using ::firekeeper::testing::ReluLayer;

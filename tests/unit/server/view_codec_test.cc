@@ -9,7 +9,6 @@
 namespace firekeeper::server {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 

@@ -51,14 +51,16 @@ class EveryActivationTest : public ::testing::TestWithParam<std::string> {
 TEST_P(EveryActivationTest, DerivativeIsTheSlopeOfTheValue) {
   constexpr double kStep = 1e-5;
   // Odd points, so that no kink (0, 6) lies within a step.
-  for (double z = -9.03; z < 9.0; z += 0.37) {
+  for (int i = 0; i < 49; ++i) {
+    const double z = -9.03 + 0.37 * i;
     const double slope = (Value(z + kStep) - Value(z - kStep)) / (2 * kStep);
     EXPECT_NEAR(Slope(z), slope, 1e-9) << z;
   }
 }
 
 TEST_P(EveryActivationTest, DerivativeIsTheOneThatCoreJudgesGatesBy) {
-  for (double z = -20.0; z <= 20.0; z += 0.5) {
+  for (int halves = -40; halves <= 40; ++halves) {
+    const double z = 0.5 * halves;
     const double expected = core::Derivative(spec_, z);
     EXPECT_NEAR(Slope(z), expected, 1e-12 + 1e-9 * std::abs(expected)) << z;
   }
@@ -66,7 +68,8 @@ TEST_P(EveryActivationTest, DerivativeIsTheOneThatCoreJudgesGatesBy) {
 
 TEST_P(EveryActivationTest, FloatAgreesWithDouble) {
   const auto single = FunctionOf<float>(GetParam());
-  for (double z = -12.25; z <= 12.25; z += 0.25) {
+  for (int quarters = -49; quarters <= 49; ++quarters) {
+    const double z = 0.25 * quarters;
     const auto value = single.value(static_cast<float>(z), single.parameter);
     EXPECT_NEAR(static_cast<double>(value), Value(z),
                 1e-6 * (1.0 + std::abs(Value(z))))

@@ -60,6 +60,7 @@ TEST(BatchOrderTest, EveryEpochDealsEveryExampleOnceInANewOrder) {
 TEST(BatchOrderTest, TheLastBatchHoldsTheRest) {
   BatchOrder order(23, 5, 1);
   std::vector<std::size_t> sizes;
+  sizes.reserve(6);
 
   for (int i = 0; i < 6; ++i) sizes.push_back(order.Next().size());
 

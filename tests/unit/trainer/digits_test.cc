@@ -32,7 +32,7 @@ class DigitsFileTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove(path_); }
 
   void WriteGzip(const std::string& text) const {
-    const gzFile file = gzopen(path_.c_str(), "wb");
+    auto* const file = gzopen(path_.c_str(), "wb");
     ASSERT_NE(file, nullptr);
     EXPECT_EQ(gzwrite(file, text.data(), static_cast<unsigned>(text.size())),
               static_cast<int>(text.size()));

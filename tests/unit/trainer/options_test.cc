@@ -13,6 +13,7 @@ using ::testing::ElementsAre;
 
 std::variant<Options, int> Parse(std::vector<const char*> arguments) {
   // The defaults are tested, not the machine.
+  // NOLINTNEXTLINE(concurrency-mt-unsafe)
   unsetenv("FIREKEEPER_DIGITS");
   arguments.insert(arguments.begin(), "digits_trainer");
   return ParseOptions(static_cast<int>(arguments.size()), arguments.data());

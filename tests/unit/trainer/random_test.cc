@@ -138,7 +138,8 @@ TEST(RandomTest, ShuffleMakesEveryOrderEquallyLikely) {
   for (int i = 0; i < kCount; ++i) {
     std::vector<std::int64_t> order{0, 1, 2};
     random.Shuffle(order);
-    ++counts.at(static_cast<std::size_t>(order[0] * 2 + (order[1] > order[2])));
+    ++counts.at(
+        static_cast<std::size_t>(order[0] * 2 + (order[1] > order[2] ? 1 : 0)));
   }
 
   const double error = std::sqrt(kCount * (1.0 / 6.0) * (5.0 / 6.0));

@@ -15,30 +15,30 @@ using trainer::Initialization;
 using trainer::UpdateRule;
 
 const std::map<std::string, Initialization>& Initializations() {
-  static const std::map<std::string, Initialization> names{
+  static const std::map<std::string, Initialization> kNames{
       {"he", Initialization::kHe},
       {"glorot", Initialization::kGlorot},
       {"lecun", Initialization::kLecun},
       {"pytorch", Initialization::kPytorch},
       {"normal", Initialization::kNormal},
       {"rai", Initialization::kRai}};
-  return names;
+  return kNames;
 }
 
 const std::map<std::string, trainer::Normalization>& Normalizations() {
-  static const std::map<std::string, trainer::Normalization> names{
+  static const std::map<std::string, trainer::Normalization> kNames{
       {"none", trainer::Normalization::kNone},
       {"batch", trainer::Normalization::kBatch},
       {"layer", trainer::Normalization::kLayer}};
-  return names;
+  return kNames;
 }
 
 const std::map<std::string, trainer::Residual>& Residuals() {
-  static const std::map<std::string, trainer::Residual> names{
+  static const std::map<std::string, trainer::Residual> kNames{
       {"none", trainer::Residual::kNone},
       {"plain", trainer::Residual::kPlain},
       {"scaled", trainer::Residual::kScaled}};
-  return names;
+  return kNames;
 }
 
 struct Rule {
@@ -47,12 +47,12 @@ struct Rule {
 };
 
 const std::map<std::string, Rule>& Rules() {
-  static const std::map<std::string, Rule> names{
+  static const std::map<std::string, Rule> kNames{
       {"adam", {UpdateRule::kAdam, 1e-3}},
       {"adamw", {UpdateRule::kAdamW, 1e-3}},
       {"sgd", {UpdateRule::kSgd, 0.05}},
       {"momentum", {UpdateRule::kMomentum, 0.01}}};
-  return names;
+  return kNames;
 }
 
 template <typename Value>

@@ -21,6 +21,7 @@ trainer::InitializationSpec OutputInitialization(
 std::vector<trainer::ConvolutionSpec> Convolutions(
     const std::vector<std::int64_t>& channels) {
   std::vector<trainer::ConvolutionSpec> convolutions;
+  convolutions.reserve(channels.size());
   for (const std::int64_t count : channels) {
     convolutions.push_back(
         {.channels = count, .stride = convolutions.empty() ? 1 : 2});
