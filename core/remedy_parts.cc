@@ -106,8 +106,15 @@ std::optional<RateAdvice> RateAdviceOf(const RemedyCase& c) {
   // are in proportion to the rate. The first one still is.
   if (ratio > 1.0) {
     const double first = FirstUpdateRatio(c.measures);
-    advice.of_first_step = first > 0.0;
-    if (advice.of_first_step) ratio = first;
+    if (first > 0.0) {
+      advice.of = ObservedUpdate::kFirst;
+      ratio = first;
+    }
+  }
+  const std::optional<double>& one_weight = c.measures.sign_step_ratio;
+  if (one_weight && *one_weight > ratio.value_or(0.0)) {
+    advice.of = ObservedUpdate::kOneWeight;
+    ratio = one_weight;
   }
   if (!ratio || *ratio <= c.settings.target_update_ratio) return std::nullopt;
   advice.observed_ratio = *ratio;

@@ -41,17 +41,20 @@ enum class InitRule : std::uint8_t { kHe, kGlorot, kLecun, kRai };
 [[nodiscard]] std::string DeviationsOf(
     InitRule rule, const std::vector<const LayerMeasures*>& layers);
 
+enum class ObservedUpdate : std::uint8_t { kLargestEarly, kFirst, kOneWeight };
+
 // What the first update ratios ask of the learning rate.
 struct RateAdvice {
-  double observed_ratio = 0.0;  // largest of the first steps
-  bool of_first_step = false;   // that of step 0 instead
-  double factor = 1.0;          // new rate over the old one
-  std::optional<double> rate;   // where the learning rate was streamed
+  double observed_ratio = 0.0;
+  ObservedUpdate of = ObservedUpdate::kLargestEarly;
+  double factor = 1.0;         // new rate over the old one
+  std::optional<double> rate;  // where the learning rate was streamed
 };
 // Scales the largest update ratio of the first steps to
 // settings.target_update_ratio: the ratio is proportional to the rate, for SGD
-// and for Adam. Where it passed 1, that of step 0. Empty without a ratio above
-// the target.
+// and for Adam. Where it passed 1, that of step 0; where the step of one weight
+// is larger, because most weights have no gradient, that one. Empty without a
+// ratio above the target.
 [[nodiscard]] std::optional<RateAdvice> RateAdviceOf(const RemedyCase& c);
 
 // SELU keeps what it promises only with these.

@@ -30,9 +30,21 @@ bool IsTanh(Activation kind) {
 
 // Adam's first update is a sign; that of SGD with or without momentum is not.
 bool LooksLikeAdam(const RemedyCase& c) {
-  return std::ranges::any_of(c.measures.layers, [](const LayerMeasures& layer) {
-    return layer.hidden && layer.sign_like_update;
-  });
+  return c.measures.sign_step.has_value();
+}
+
+std::string WhichUpdate(const RateAdvice& advice,
+                        const DiagnosisSettings& settings) {
+  switch (advice.of) {
+    case ObservedUpdate::kFirst:
+      return "; the first update was ";
+    case ObservedUpdate::kOneWeight:
+      return "; the first step of a weight that has a gradient is ";
+    case ObservedUpdate::kLargestEarly:
+      break;
+  }
+  return absl::StrCat("; the largest update of the first ",
+                      settings.early_steps, " steps was ");
 }
 
 Remedy LowerRate(const RemedyCase& c, bool adam) {
@@ -51,11 +63,7 @@ Remedy LowerRate(const RemedyCase& c, bool adam) {
   const std::optional<RateAdvice> advice = RateAdviceOf(c);
   if (!advice) return remedy;
   const std::string how = absl::StrCat(
-      advice->of_first_step
-          ? "; the first update was "
-          : absl::StrCat("; the largest update of the first ",
-                         c.settings.early_steps, " steps was "),
-      Digits(advice->observed_ratio),
+      WhichUpdate(*advice, c.settings), Digits(advice->observed_ratio),
       " of the weights, and it is proportional to the rate: the target is ",
       Digits(c.settings.target_update_ratio));
   remedy.action = advice->rate ? absl::StrCat("set the learning rate to ",

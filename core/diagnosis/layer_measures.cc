@@ -156,13 +156,17 @@ void MeasureGradients(const LayerFacts& layer, LayerMeasures* measures) {
                        std::sqrt(fan_in * static_cast<double>(weight->units));
 }
 
+double LargestSize(const SignalDigest& digest) {
+  return std::max(std::abs(digest.min), std::abs(digest.max));
+}
+
 // The first update of Adam is +-lr, or 0 where there is no gradient. By
 // Hoelder's inequality E u^2 <= E|u| max|u|, with equality if and only if all
 // that is not 0 is of one size; of normal values it is a third or less.
 bool IsSignLike(const SignalDigest& update) {
   const double square = update.root_mean_square * update.root_mean_square;
-  const double largest = std::max(std::abs(update.min), std::abs(update.max));
-  return square > 0.0 && square > 0.9 * update.mean_absolute * largest;
+  return square > 0.0 &&
+         square > 0.9 * update.mean_absolute * LargestSize(update);
 }
 
 void MeasureUpdates(const LayerFacts& layer, const DiagnosisSettings& settings,
@@ -181,8 +185,28 @@ void MeasureUpdates(const LayerFacts& layer, const DiagnosisSettings& settings,
   measures->update_median = values[values.size() / 2];
   if (ratios.front().steps.first != 0) return;
   measures->update_first = ratios.front().ratio;
-  measures->sign_like_update =
-      IsSignLike(*AtStart(layer, Signal::kWeightUpdate));
+  const SignalDigest& update = *AtStart(layer, Signal::kWeightUpdate);
+  if (IsSignLike(update)) measures->sign_step = LargestSize(update);
+}
+
+// Biases that begin at 0 show a step too, and of the output layer even where no
+// gradient reaches a hidden one. One or two move alike by chance, or because
+// there are two classes.
+void MeasureBiasStep(const LayerFacts& layer, LayerMeasures* measures) {
+  constexpr double kFewUnits = 2.5;
+  const SignalDigest* const start = AtStart(layer, Signal::kBias);
+  if (start == nullptr || !start->has_moments ||
+      start->root_mean_square > 0.0) {
+    return;
+  }
+  for (const SignalDigest& next : layer.train.at(Signal::kBias)) {
+    const bool after_one_step = next.steps.first == 1 && next.steps.end == 2;
+    if (!after_one_step || !next.has_moments || !IsSignLike(next)) continue;
+    const double step = LargestSize(next);
+    const double moved =
+        next.mean_absolute / step * static_cast<double>(next.units);
+    if (moved > kFewUnits) measures->bias_sign_step = step;
+  }
 }
 
 void MeasureDeaths(const LayerFacts& layer, LayerMeasures* measures) {
@@ -214,7 +238,7 @@ void MeasureDeaths(const LayerFacts& layer, LayerMeasures* measures) {
 }  // namespace
 
 std::optional<double> LayerMeasures::OwnUpdateRatio() const {
-  if (!update_first || sign_like_update) return update_first;
+  if (!update_first || sign_step) return update_first;
   return *update_first / std::max(1.0, input_rms.value_or(1.0));
 }
 
@@ -284,6 +308,7 @@ LayerMeasures MeasureLayer(const LayerFacts& layer,
   MeasureBias(layer, &measures);
   MeasureGradients(layer, &measures);
   MeasureUpdates(layer, settings, &measures);
+  MeasureBiasStep(layer, &measures);
   MeasureDeaths(layer, &measures);
   return measures;
 }

@@ -53,9 +53,11 @@ struct LayerMeasures {
   std::optional<double> update_first;      // S7 at step 0
   std::optional<double> update_early_max;  // S7 within the first steps
   std::optional<double> update_median;     // S7
-  // The first update is a sign times a constant, as Adam's: it does not grow
-  // with the gradient.
-  bool sign_like_update = false;
+  // The constant, where the first update is a sign times a constant, as Adam's:
+  // it does not grow with the gradient. A weight without gradient stays.
+  std::optional<double> sign_step;
+  // The same of biases that begin at 0.
+  std::optional<double> bias_sign_step;
 
   double dead_share = 0.0;  // DEAD, or silent on the whole PROBE set
   double born_share = 0.0;  // DEAD and never fired

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -79,6 +80,7 @@ const char* ProbeNote(const RunFacts& facts) {
 struct Weighed {
   bool deaths = false;
   bool steps = false;
+  bool one_step = false;  // holds of every weight that has a gradient
   bool own = false;
   double largest = 0.0;
   std::int64_t seen_by = 0;  // the last step of what `steps` rests on
@@ -123,12 +125,21 @@ Weighed Weigh(const Case& c, const LateDeaths& late, Assessment* result) {
        .description = "first update ratio, for inputs of rms 1",
        .weight = 0.5},
       run.own_update, c.settings.update_ratio);
+  if (run.sign_step_ratio) {
+    weighed.one_step = result->sheet.Above(
+        {.signal = "S7",
+         .description = "first step of a weight over the size of the weights",
+         .weight = 0.5},
+        run.sign_step_ratio, c.settings.sign_update_ratio);
+  }
   // A certificate takes hundreds of steps. Where nothing is learned, so many
   // silent units need not wait for it.
   weighed.deaths = weighed.deaths || worst > c.settings.layer_late_share ||
                    (silent && run.loss.failed());
-  weighed.steps = early || median;
-  weighed.largest = largest.value_or(run.update_median.value_or(0.0));
+  weighed.steps = early || median || weighed.one_step;
+  weighed.own = weighed.own || weighed.one_step;
+  weighed.largest = std::max(largest.value_or(run.update_median.value_or(0.0)),
+                             run.sign_step_ratio.value_or(0.0));
   weighed.seen_by = early ? found->steps.end - 1 : c.facts.last_step;
   return weighed;
 }
@@ -152,6 +163,25 @@ void WeighCourse(const Case& c, Assessment* result) {
                       c.measures.loss.Ratio(), c.settings.divergence_factor);
 }
 
+std::string SeenSummary(const Case& c, const Weighed& weighed,
+                        bool not_finite) {
+  const std::string harm =
+      weighed.deaths && !not_finite
+          ? absl::StrCat(Percent(c.measures.late_share),
+                         " of the hidden units died after step 0",
+                         ProbeNote(c.facts))
+          : "the run diverged";
+  return absl::StrCat(harm, ", under updates of up to ",
+                      Percent(weighed.largest), " of the weights a step");
+}
+
+std::string HiddenSummary(const Weighed& weighed) {
+  return absl::StrCat(
+      "no gradient reaches the hidden layers now; once one does, a step moves "
+      "every weight by ",
+      Percent(weighed.largest), " of its size");
+}
+
 }  // namespace
 
 Assessment AssessLearningRateTooHigh(const Case& c) {
@@ -165,7 +195,11 @@ Assessment AssessLearningRateTooHigh(const Case& c) {
   const bool not_finite =
       run.non_finite.first_step.has_value() && !run.non_finite.from_data;
   const bool diverged = not_finite || run.loss.learning == Learning::kDiverged;
-  result.holds = weighed.steps && (weighed.deaths || diverged);
+  // A shut layer keeps the weights from moving, and the rate from being seen.
+  const bool hidden = weighed.one_step && run.first_gradient == 0.0 &&
+                      run.loss.failed() && !not_finite;
+  const bool seen = weighed.steps && (weighed.deaths || diverged);
+  result.holds = seen || hidden;
   result.has_own_evidence = weighed.own;
   result.seen_by = weighed.seen_by;
   result.first_step = std::max<std::int64_t>(0, late.first_after);
@@ -177,13 +211,7 @@ Assessment AssessLearningRateTooHigh(const Case& c) {
     }
   }
   result.summary =
-      absl::StrCat(weighed.deaths && !not_finite
-                       ? absl::StrCat(Percent(run.late_share),
-                                      " of the hidden units died after step 0",
-                                      ProbeNote(c.facts))
-                       : "the run diverged",
-                   ", under updates of up to ", Percent(weighed.largest),
-                   " of the weights a step");
+      seen ? SeenSummary(c, weighed, not_finite) : HiddenSummary(weighed);
   result.why_not =
       !weighed.steps ? "the updates are small" : "few units died after step 0";
   return result;

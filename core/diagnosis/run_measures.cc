@@ -274,6 +274,38 @@ void MeasureHarm(const DiagnosisSettings& settings, RunMeasures* run) {
                    worst > settings.layer_dead_share;
 }
 
+// A bias may move by a like amount by chance; that of the learning rate it is
+// not, where the rate is known.
+bool AgreesWithRate(const RunFacts& facts, double step) {
+  const auto rates = facts.scalars.find(kLearningRateScalar);
+  if (rates == facts.scalars.end() || rates->second.points.empty()) return true;
+  const double rate = rates->second.points.front().second;
+  return std::abs(step - rate) <= 0.1 * rate;
+}
+
+void MeasureSignStep(const RunFacts& facts, RunMeasures* run) {
+  for (const LayerMeasures& layer : run->layers) {
+    Raise(layer.sign_step, &run->sign_step);
+  }
+  for (const LayerMeasures& layer : run->layers) {
+    if (run->sign_step) break;
+    if (layer.bias_sign_step && AgreesWithRate(facts, *layer.bias_sign_step)) {
+      run->sign_step = layer.bias_sign_step;
+    }
+  }
+  if (!run->sign_step) return;
+  for (const LayerMeasures& layer : run->layers) {
+    const SignalDigest* const weight = AtStart(*layer.facts, Signal::kWeight);
+    if (!layer.hidden || weight == nullptr || !weight->has_moments) continue;
+    double size = weight->root_mean_square;
+    if (layer.facts->fan_in > 0) {
+      const auto fan_in = static_cast<double>(layer.facts->fan_in);
+      size = std::max(size, 1.0 / std::sqrt(fan_in));
+    }
+    if (size > 0.0) Raise(*run->sign_step / size, &run->sign_step_ratio);
+  }
+}
+
 void Lower(std::int64_t step, std::optional<std::int64_t>* first) {
   *first = std::min(first->value_or(step), step);
 }
@@ -359,6 +391,7 @@ RunMeasures MeasureRun(const RunFacts& facts,
   MeasureGradientNorm(facts, settings, &run);
   MeasureSilentGrowth(&run);
   MeasureHarm(settings, &run);
+  MeasureSignStep(facts, &run);
   run.loss = CourseOf(facts, OutputCourseOf(facts), settings);
   run.non_finite = MeasureNonFinite(facts, run.loss);
   return run;

@@ -70,6 +70,13 @@ struct RunMeasures {
   std::optional<double> update_early_max;
   std::optional<double> update_median;  // of the worst layer
   std::optional<double> own_update;     // OwnUpdateRatio of the worst layer
+  // How far the first step moves every parameter that has a gradient; where the
+  // optimiser moves them all alike, as Adam does.
+  std::optional<double> sign_step;
+  // That over the weights of the hidden layer where it is the most: over their
+  // rms, or LeCun's 1 / sqrt(fan_in) where that is more, since weights that are
+  // too small are a fault of their own.
+  std::optional<double> sign_step_ratio;
 
   // dead_share, or the excess of one layer, is beyond its limit; or a layer
   // has collapsed.

@@ -60,6 +60,9 @@ struct DiagnosisSettings {
 
   double update_ratio = 0.1;          // S7, maximum before the deaths
   double update_ratio_median = 0.02;  // S7, median
+  // S7 of one weight, where all steps are of one size: Adam at 0.01, which
+  // trains, has 0.057, and at 0.03, which kills, 0.085 and more.
+  double sign_update_ratio = 0.07;
   std::int64_t early_steps = 10;
   double late_share = 0.10;        // units that died after step 0, of the run
   double layer_late_share = 0.30;  // or of one layer

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "core/diagnosis/diagnose.h"
@@ -16,9 +17,11 @@ namespace {
 using ::firekeeper::testing::FactsBuilder;
 using ::firekeeper::testing::Faults;
 using ::firekeeper::testing::Findings;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
@@ -73,6 +76,97 @@ TEST(LearningRateTest, IgnoresUpdatesAfterTheDeaths) {
   }
 
   EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("unknown"));
+}
+
+// The first update is `rate` for one weight in `one_in`, and 0 for the others.
+void MoveAlike(FactsBuilder& run, double rate, double one_in) {
+  for (std::size_t i = 0; i < 4; ++i) {
+    SignalDigest& first = run.Start(i, Signal::kWeightUpdate);
+    first.root_mean_square = rate / std::sqrt(one_in);
+    first.mean_absolute = rate / one_in;
+    first.max = rate;
+    first.min = -rate;
+  }
+}
+
+TEST(LearningRateTest, IsJudgedByOneWeightWhereMostHaveNoGradient) {
+  // Adam at 0.03: weights of deviation 0.18, a ninth of which moves.
+  FactsBuilder run;
+  run.UpdateRatio(0.06, 0.01);
+  MoveAlike(run, 0.03, 9.0);
+  for (std::size_t i = 0; i < 4; ++i) run.Dead(i, 0.36, 12);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())),
+              ElementsAre("learning_rate_too_high"));
+}
+
+TEST(LearningRateTest, IsNotBlamedForASmallStepOfEveryWeight) {
+  // Adam at 0.01, which trains.
+  FactsBuilder run;
+  run.UpdateRatio(0.06, 0.01);
+  MoveAlike(run, 0.01, 1.0);
+  for (std::size_t i = 0; i < 4; ++i) run.Dead(i, 0.36, 12);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())), ElementsAre("unknown"));
+}
+
+TEST(LearningRateTest, WeightsThatAreTooSmallDoNotMakeAStepLarge) {
+  FactsBuilder run;
+  run.Gain(0.05, 1.0, 0.1).UpdateRatio(0.06, 0.01);
+  MoveAlike(run, 0.0008, 1.0);
+  for (std::size_t i = 0; i < 4; ++i) run.Dead(i, 0.36, 12);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())),
+              Not(Contains("learning_rate_too_high")));
+}
+
+// Biases of -2 shut every layer: only the biases of the output move, by `step`
+// up or down.
+FactsBuilder ShutBeforeTheOutput(double step) {
+  FactsBuilder run;
+  run.Bias(-2.0, -1.4).Loss(1.39, 1.38).UpdateRatio(0.0, 0.0);
+  for (std::size_t i = 0; i < 4; ++i) {
+    run.SilentAtStart(i, 1.0).Dead(i, 1.0);
+    run.Start(i, Signal::kWeightGradient).root_mean_square = 0.0;
+  }
+  SignalDigest& moved = run.output().train.at(Signal::kBias).at(1);
+  // One class in four is as frequent in the batch as the network says.
+  moved.root_mean_square = step * std::sqrt(0.75);
+  moved.mean_absolute = step * 0.75;
+  moved.max = step;
+  moved.min = -step;
+  return run;
+}
+
+TEST(LearningRateTest, IsSeenBehindALayerThatIsShut) {
+  FactsBuilder run = ShutBeforeTheOutput(0.03);
+  run.Scalar(kLearningRateScalar, {0.03});
+
+  const Diagnosis diagnosis = Diagnose(run.facts());
+
+  ASSERT_THAT(Faults(diagnosis),
+              ElementsAre("negative_bias_init", "learning_rate_too_high"));
+  EXPECT_THAT(diagnosis.findings[1].summary,
+              HasSubstr("once one does, a step moves every weight by 17 %"));
+  EXPECT_THAT(diagnosis.findings[1].remedies.front().action,
+              HasSubstr("set the learning rate to 0.0088"));
+}
+
+TEST(LearningRateTest, IsNotGuessedBehindALayerThatIsShut) {
+  FactsBuilder modest = ShutBeforeTheOutput(0.001);
+  FactsBuilder by_chance = ShutBeforeTheOutput(0.03);
+  by_chance.Scalar(kLearningRateScalar, {0.3});
+  FactsBuilder two_classes = ShutBeforeTheOutput(0.03);
+  for (SignalDigest& bias : two_classes.output().train.at(Signal::kBias)) {
+    bias.units = 2;
+  }
+  FactsBuilder unlike = ShutBeforeTheOutput(0.03);
+  unlike.output().train.at(Signal::kBias).at(1).root_mean_square = 0.02;
+
+  for (const FactsBuilder& run : {modest, by_chance, two_classes, unlike}) {
+    EXPECT_THAT(Faults(Diagnose(run.facts())),
+                ElementsAre("negative_bias_init"));
+  }
 }
 
 TEST(LearningRateTest, DoesNotWaitForCertificatesWhereNothingIsLearned) {

@@ -132,7 +132,9 @@ FactsBuilder& FactsBuilder::Inputs(double mean, double deviation) {
 FactsBuilder& FactsBuilder::Bias(double bias, double offset) {
   for (core::LayerFacts& layer : facts_.layers) {
     if (layer.is_output) continue;
-    SetMoments(bias, 0.0, &layer.train.at(Signal::kBias).front());
+    for (SignalDigest& each : layer.train.at(Signal::kBias)) {
+      SetMoments(bias, 0.0, &each);
+    }
     SetMoments(bias, std::abs(bias / offset),
                &layer.train.at(Signal::kPreActivation).front());
   }

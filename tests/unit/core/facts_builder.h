@@ -37,7 +37,8 @@ class FactsBuilder {
 
   // S2: inputs with this mean and deviation in every feature.
   FactsBuilder& Inputs(double mean, double deviation);
-  // S3: every hidden bias, and its size beside what the weights give.
+  // S3: every hidden bias, throughout, and its size beside what the weights
+  // give.
   FactsBuilder& Bias(double bias, double offset);
   // S4: mean of the hidden weights in deviations.
   FactsBuilder& WeightMean(double deviations);
