@@ -60,7 +60,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
+absl::StatusOr<ChannelFactory> MakeChannelFactory(
     const ConnectionOptions& options) {
   // gRPC would abort the process on a header with other characters.
   if (!std::all_of(options.token.begin(), options.token.end(),
@@ -70,7 +70,16 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
   }
   auto credentials = MakeCredentials(options.tls);
   if (!credentials.ok()) return credentials.status();
-  return grpc::CreateCustomChannel(options.endpoint, *credentials, Arguments());
+  return [endpoint = options.endpoint, credentials = *credentials] {
+    return grpc::CreateCustomChannel(endpoint, credentials, Arguments());
+  };
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
+    const ConnectionOptions& options) {
+  const auto factory = MakeChannelFactory(options);
+  if (!factory.ok()) return factory.status();
+  return (*factory)();
 }
 
 void Authorize(const ConnectionOptions& options, grpc::ClientContext* context) {

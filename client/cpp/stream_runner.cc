@@ -18,11 +18,10 @@ StreamSession::Time Now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
-StreamRunner::StreamRunner(
-    WatcherState& state, std::unique_ptr<v1::IngestService::StubInterface> stub,
-    ConnectionOptions connection, LogFunction log)
+StreamRunner::StreamRunner(WatcherState& state, ChannelFactory make_channel,
+                           ConnectionOptions connection, LogFunction log)
     : state_(state),
-      stub_(std::move(stub)),
+      make_channel_(std::move(make_channel)),
       connection_(std::move(connection)),
       log_(std::move(log)) {}
 
@@ -75,7 +74,8 @@ StreamEnd StreamRunner::RunStream() {
   }
   Authorize(connection_, context);
 
-  const auto stream = stub_->Stream(context);
+  const auto stub = v1::IngestService::NewStub(make_channel_());
+  const auto stream = stub->Stream(context);
   {
     const std::jthread receiver([this, &stream] { Receive(*stream); });
     Send(open, *stream);

@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "client/cpp/channel.h"
 #include "client/cpp/connection.h"
 #include "client/cpp/progress_log.h"
 #include "client/cpp/ring.h"
@@ -40,8 +41,7 @@ struct WatcherState {
 class StreamRunner {
  public:
   // Requires: `state` outlives the runner.
-  StreamRunner(WatcherState& state,
-               std::unique_ptr<v1::IngestService::StubInterface> stub,
+  StreamRunner(WatcherState& state, ChannelFactory make_channel,
                ConnectionOptions connection, LogFunction log);
 
   // Returns when the session's state is final, or soon after Cancel(); the
@@ -67,7 +67,8 @@ class StreamRunner {
   void WriteLog();
 
   WatcherState& state_;
-  const std::unique_ptr<v1::IngestService::StubInterface> stub_;
+  // A channel per stream: the server may have been away in between.
+  const ChannelFactory make_channel_;
   const ConnectionOptions connection_;
   const LogFunction log_;
   bool cancelled_ ABSL_GUARDED_BY(state_.mutex) = false;

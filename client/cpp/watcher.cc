@@ -64,15 +64,14 @@ v1::Open OpenOf(const WatcherOptions& options) {
 
 class Watcher::Impl {
  public:
-  Impl(const WatcherOptions& options,
-       const std::shared_ptr<grpc::Channel>& channel)
+  Impl(const WatcherOptions& options, ChannelFactory make_channel)
       : launch_token_(options.launch_token),
         log_(options.log),
         plan_(options.every),
         maker_(options),
         state_(options.ring_bytes, OpenOf(options),
                SessionSettings{.backoff = options.backoff}, options.random),
-        runner_(state_, v1::IngestService::NewStub(channel), options.connection,
+        runner_(state_, std::move(make_channel), options.connection,
                 options.log) {}
 
   // Throws std::system_error where no thread can be had.
@@ -271,9 +270,9 @@ absl::StatusOr<std::unique_ptr<Watcher>> Watcher::Start(
     WatcherOptions options) {
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;
   Complete(&options);
-  auto channel = MakeChannel(options.connection);
-  if (!channel.ok()) return channel.status();
-  auto impl = std::make_unique<Impl>(options, *channel);
+  auto make_channel = MakeChannelFactory(options.connection);
+  if (!make_channel.ok()) return make_channel.status();
+  auto impl = std::make_unique<Impl>(options, *std::move(make_channel));
   try {
     impl->StartThread();
   } catch (const std::system_error& error) {

@@ -89,7 +89,7 @@ def test_a_live_client_comes_back_to_a_restarted_server(tmp_path: pathlib.Path) 
     server = processes.Server(tmp_path).start()
     port, http_port = server.port, server.http_port
     trainer = subprocess.Popen(
-        [processes.binary("digits_trainer"), "--json", *HEALTHY, "--epochs=400", "--every=1",
+        [processes.binary("digits_trainer"), "--json", *HEALTHY, f"--epochs={2**20}", "--every=1",
          f"--endpoint={server.endpoint}", "--run=survivor"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
