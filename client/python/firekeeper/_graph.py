@@ -1,0 +1,164 @@
+"""Finds which layer feeds which, while a model runs forward once.
+
+A module's output is known by the tensor itself and by the node of the autograd
+graph that made it: what reads it directly is seen by the first, what reads it
+through views, additions and functional calls by the second.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+import torch
+from torch import nn
+
+from firekeeper._modules import ModuleInfo, Role
+
+# A graph between two modules is small; a bound keeps a strange one from costing.
+_MAX_VISITED = 20_000
+
+PlaceKey = Tuple[str, int]
+"""Module path and call index within one forward pass of the model."""
+
+
+@dataclasses.dataclass(eq=False)
+class Node:
+    """One call of one module.
+
+    Attributes:
+        key: which call of which module.
+        info: what the module is.
+        module: the module.
+        sources: the calls whose outputs it read, nearest only.
+        order: position among the calls.
+        unit_axis: of its output.
+        claimed_by: the activation that follows an affine module and takes its name.
+    """
+
+    key: PlaceKey
+    info: ModuleInfo
+    module: nn.Module
+    sources: List["Node"]
+    order: int
+    unit_axis: int
+    claimed_by: Optional["Node"] = None
+
+
+class Graph:
+    """Records calls in the order in which they are made. Thread-compatible."""
+
+    def __init__(self) -> None:
+        self.nodes: Dict[PlaceKey, Node] = {}
+        self._by_function: Dict[Any, Node] = {}
+        self._by_tensor: Dict[int, Tuple["weakref.ref[torch.Tensor]", Node]] = {}
+
+    def enter(
+        self, key: PlaceKey, info: ModuleInfo, module: nn.Module, tensor: torch.Tensor
+    ) -> Node:
+        """A call of ``module`` begins, reading ``tensor``. The first with a key counts."""
+        if key in self.nodes:
+            return self.nodes[key]
+        sources = self.sources_of(tensor)
+        axis = info.unit_axis
+        if axis is None:
+            axis = sources[0].unit_axis if len(sources) == 1 else (1 if tensor.dim() == 4 else -1)
+        node = Node(key, info, module, sources, len(self.nodes), axis)
+        if info.role is Role.ACTIVATION:
+            affine = affine_of(node)
+            if affine is not None:
+                affine.claimed_by = node
+        self.nodes[key] = node
+        return node
+
+    def leave(self, node: Node, output: torch.Tensor) -> None:
+        """The call has given ``output``."""
+        if output.grad_fn is not None:
+            self._by_function[output.grad_fn] = node
+        self._by_tensor[id(output)] = (weakref.ref(output), node)
+
+    def sources_of(self, tensor: torch.Tensor) -> List[Node]:
+        """The nearest recorded calls that ``tensor`` was computed from."""
+        known = self._by_tensor.get(id(tensor))
+        if known is not None and known[0]() is tensor:
+            return [known[1]]
+        found: List[Node] = []
+        visited: Set[Any] = set()
+        queue = [tensor.grad_fn]
+        while queue and len(visited) < _MAX_VISITED:
+            function = queue.pop()
+            if function is None or function in visited:
+                continue
+            visited.add(function)
+            node = self._by_function.get(function)
+            if node is None:
+                queue.extend(after for after, _ in function.next_functions)
+            elif node not in found:
+                found.append(node)
+        return sorted(found, key=lambda each: each.order)
+
+    def forget_tensors(self) -> None:
+        """Lets go of the autograd graph, so that it can be freed."""
+        self._by_function.clear()
+        self._by_tensor.clear()
+
+
+def affine_of(node: Node) -> Optional[Node]:
+    """The affine call whose output an activation reads, through norms only."""
+    at = node
+    while len(at.sources) == 1:
+        at = at.sources[0]
+        if at.info.role is Role.AFFINE:
+            return at if at.claimed_by in (None, node) else None
+        if at.info.role is not Role.NORM:
+            return None
+    return None
+
+
+def has_norm_before(node: Node) -> bool:
+    """A norm stands between the affine module and the activation."""
+    return len(node.sources) == 1 and node.sources[0].info.role is Role.NORM
+
+
+def place_of(node: Node) -> Optional[Node]:
+    """The call that is the layer ``node`` belongs to; None for a norm."""
+    if node.claimed_by is not None:
+        return node.claimed_by
+    return None if node.info.role is Role.NORM else node
+
+
+def inputs_of(place: Node) -> List[Node]:
+    """The layers that a layer reads, in forward order."""
+    first = affine_of(place) if place.info.role is Role.ACTIVATION else None
+    found: List[Node] = []
+    queue = list((first or place).sources)
+    while queue:
+        source = queue.pop()
+        layer = place_of(source)
+        if layer is None:
+            queue.extend(source.sources)
+        elif layer is not place and layer not in found:
+            found.append(layer)
+    return sorted(found, key=lambda each: each.order)
+
+
+def residual_places(places: List[Node]) -> Set[PlaceKey]:
+    """Layers that a connection passes by: one that reads two layers of which the first
+    leads to the second does so around all that lies between.
+
+    ``places`` are in forward order.
+    """
+    reads = {place.key: inputs_of(place) for place in places}
+    before: Dict[PlaceKey, Set[PlaceKey]] = {}
+    for place in places:
+        before[place.key] = {each.key for each in reads[place.key]}
+        for source in reads[place.key]:
+            before[place.key] |= before.get(source.key, set())
+    passed: Set[PlaceKey] = set()
+    for place in places:
+        sources = [each.key for each in reads[place.key] if each.key in before]
+        for first, last in zip(sources, sources[1:]):
+            if first in before[last]:
+                passed |= {each for each in before[last] if first in before[each]} | {last}
+    return passed

@@ -1,0 +1,708 @@
+"""``firekeeper.watch()``: one line in a PyTorch trainer."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+import threading
+import time
+import weakref
+from typing import (
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
+
+import torch
+from torch import nn
+
+from firekeeper import _config, _recycle
+from firekeeper._client import Client
+from firekeeper._live import EventCallback, Live
+from firekeeper._observer import Observation, Observer, Problem
+from firekeeper._options import SenderOptions
+from firekeeper._optimizer import StepHooks
+from firekeeper._places import Place, Selection
+from firekeeper._sampler import LONGEST_DISTANCE, Sampler
+from firekeeper._sender import Counters, Sender
+from firekeeper._vocabulary import ActivationSpec, LayerSpec, Phase, Signal
+
+_logger = logging.getLogger("firekeeper")
+
+_watchers: "weakref.WeakKeyDictionary[nn.Module, Watcher]" = weakref.WeakKeyDictionary()
+
+# Scalars that a device still computes.
+_MAX_WAITING_SCALARS = 1024
+
+Optimizers = Union[torch.optim.Optimizer, Sequence[torch.optim.Optimizer]]
+
+
+class Watcher:
+    """What ``watch()`` gives: stream of one model to a Firekeeper server.
+
+    Never raises into the training, never waits for the network, and changes neither the
+    model's results nor its state. What goes wrong is logged once on the logger
+    ``firekeeper`` and counted.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        selection: Selection,
+        sampler: Sampler,
+        start_sender: Callable[[List[LayerSpec]], Sender],
+        *,
+        batch_first: bool,
+        resume_step: int,
+        sends_scalars: bool,
+        scaler: Optional[Any],
+        live: Optional[Live] = None,
+    ) -> None:
+        self._model = weakref.ref(model)
+        self._live = live
+        self._sampler = sampler
+        self._start_sender = start_sender
+        self._sender: Optional[Sender] = None
+        self._step = resume_step
+        self._sends_scalars = sends_scalars
+        self._scaler = scaler
+        self._problems: Dict[str, int] = collections.Counter()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._before: Dict[int, torch.Tensor] = {}
+        self._scalars: Deque[Tuple[str, int, torch.Tensor, Any]] = collections.deque(
+            maxlen=_MAX_WAITING_SCALARS
+        )
+        self._began = time.perf_counter()
+        self._pid = os.getpid()
+        self._observer = Observer(
+            model,
+            selection,
+            batch_first=batch_first,
+            emit=self._emit,
+            declare=self._on_declared,
+            on_problem=self._on_problem,
+        )
+        self._observer.begin_step(resume_step, True)
+        if scaler is not None:
+            self._guarded(self._read_loss_scale)()
+        self._optimizers = [weakref.ref(each) for each in optimizers]
+        self._step_hooks = [
+            StepHooks(each, self._guarded(self._before_step), self._guarded(self._ignore))
+            for each in optimizers[:-1]
+        ] + [
+            StepHooks(each, self._guarded(self._before_step), self._end_step)
+            for each in optimizers[-1:]
+        ]
+
+    def __enter__(self) -> "Watcher":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "Watcher":
+        return self
+
+    @property
+    def step_index(self) -> int:
+        """The step that runs now."""
+        return self._step
+
+    @property
+    def layers(self) -> List[LayerSpec]:
+        """The layers that are watched; empty before the first forward pass."""
+        return [place.spec for place in self._observer.places.values()]
+
+    @property
+    def every(self) -> int:
+        """The distance between observed steps now."""
+        return self._sampler.every
+
+    @property
+    def problems(self) -> Dict[str, int]:
+        """What could not be observed, by kind."""
+        with self._lock:
+            return dict(self._problems)
+
+    def counters(self) -> Optional[Counters]:
+        """What became of the snapshots; None before the first step is over."""
+        return None if self._sender is None else self._sender.counters()
+
+    def step(self) -> None:
+        """Ends a step by hand, where no optimizer was given."""
+        self._guarded(self._before_step)()
+        self._end_step()
+
+    def dead_units(self, layer: str) -> List[int]:
+        """Indices of the units of ``layer`` that are dead, ascending, as the server sees
+        them now.
+
+        Raises:
+            FirekeeperError: the server cannot be reached, or does not know the layer yet.
+        """
+        return self._asking().dead_units(layer)
+
+    def diagnosis(self) -> Dict[str, Any]:
+        """Why units died and what to do, as ``Client.diagnosis``.
+
+        Raises:
+            FirekeeperError: the server cannot be reached, or does not know the run yet.
+        """
+        return self._asking().diagnosis()
+
+    def on_event(self, callback: EventCallback, *, on_training_thread: bool = False) -> None:
+        """Calls ``callback`` with each event of the run, as ``Client.watch_events``.
+
+        Args:
+            callback: its exceptions are logged.
+            on_training_thread: at the end of a step instead of on a thread of its own.
+        """
+        self._asking().on_event(callback, on_training_thread=on_training_thread)
+
+    def stop_if(
+        self, *, max_dead: float, layer: Optional[str] = None, every_seconds: float = 5.0
+    ) -> None:
+        """Ends the training when too many units are dead.
+
+        The next ``optimizer.step`` after that raises ``TrainingStopped``, having done its
+        work. Nothing is raised as long as the server cannot be asked.
+
+        Args:
+            max_dead: the share of units that may be dead, 0 to 1.
+            layer: of this layer; None: of all but the last together.
+            every_seconds: how often the server is asked.
+
+        Raises:
+            ValueError: ``max_dead`` is not a share.
+        """
+        if not 0.0 <= max_dead <= 1.0:
+            raise ValueError(f"max_dead: got {max_dead}; allowed is 0 to 1")
+        self._asking().stop_if(max_dead, layer, every_seconds)
+
+    def affine_of(self, layer: str) -> Optional[nn.Module]:
+        """The module with the weights of a layer; None: it has none, or is not watched."""
+        for place in self._observer.places.values():
+            if place.spec.name == layer:
+                return place.affine
+        return None
+
+    def _asking(self) -> Live:
+        if self._live is None:
+            raise RuntimeError("this watcher has no server to ask")
+        return self._live
+
+    def scalar(self, name: str, value: Union[float, torch.Tensor]) -> None:
+        """A number of this step: ``loss``, ``gradient_norm``, ``loss_scale``.
+
+        A tensor of one entry is read later, without waiting for its device.
+        """
+        self._guarded(lambda: self._note_scalar(name, value))()
+
+    def loss(self, value: Union[float, torch.Tensor]) -> None:
+        """``scalar("loss", value)``."""
+        self.scalar("loss", value)
+
+    def padding_mask(self, valid: Optional[torch.Tensor]) -> None:
+        """Which positions hold data, from now on: bool [batch, position], True = valid.
+
+        Applied to every tensor whose axes without its units have that shape. None: all.
+        """
+        self._observer.mask = valid
+
+    def probe(
+        self,
+        batches: Iterable[Any],
+        forward: Optional[Callable[[nn.Module, Any], Any]] = None,
+    ) -> None:
+        """Runs the model over a frozen, finite set, in evaluation mode.
+
+        Units that stay silent on all of it are DEAD_ON_SET. The model's mode, buffers
+        and the random state are as before afterwards.
+
+        Args:
+            batches: what ``forward`` takes; a tuple's or list's first entry is the input.
+            forward: how to run one batch; default ``model(batch)``.
+
+        Raises:
+            Exception: what the model raises.
+        """
+        self._run_frozen(batches, forward, Phase.PROBE, training=False)
+
+    def birth(
+        self,
+        batches: Iterable[Any],
+        forward: Optional[Callable[[nn.Module, Any], Any]] = None,
+    ) -> None:
+        """Runs the model forward before the first update, as in training.
+
+        Arguments and exceptions are those of ``probe``.
+        """
+        self._run_frozen(batches, forward, Phase.BIRTH, training=True)
+
+    def close(self, deadline: float = 5.0) -> bool:
+        """Sends what is buffered and takes the hooks off.
+
+        Args:
+            deadline: seconds, at most.
+
+        Returns:
+            Whether the server has everything. Later calls do nothing and return True.
+        """
+        if self._closed:
+            return True
+        self._closed = True
+        for hooks in self._step_hooks:
+            hooks.remove()
+        self._guarded(self._observer.finish_discovery)()
+        self._observer.remove()
+        self._guarded(lambda: self._send_scalars(wait=True))()
+        model = self._model()
+        if model is not None:
+            _watchers.pop(model, None)
+        done = True if self._sender is None else self._sender.close(deadline)
+        if self._live is not None:
+            self._live.close()
+        return done
+
+    def _guarded(self, function: Callable[[], None]) -> Callable[[], None]:
+        def call() -> None:
+            # A worker of a DataLoader has a copy of everything, and no say.
+            if os.getpid() != self._pid:
+                return
+            try:
+                function()
+            except Exception as error:  # pylint: disable=broad-except
+                self._on_problem(Problem("error", f"{type(error).__name__}: {error}"))
+
+        return call
+
+    def _end_step(self) -> None:
+        self._guarded(self._after_step)()
+        # Here the user has asked for exceptions.
+        if self._live is not None and os.getpid() == self._pid:
+            self._live.at_step_end()
+
+    def _ignore(self) -> None:
+        pass
+
+    def _on_problem(self, problem: Problem) -> None:
+        with self._lock:
+            self._problems[problem.kind] += 1
+            first = self._problems[problem.kind] == 1
+        if first:
+            _logger.warning("firekeeper: not observed (%s): %s", problem.kind, problem.text)
+
+    def _on_declared(self, layers: List[LayerSpec]) -> None:
+        if not layers:
+            self._on_problem(Problem("layers", "the model has no layer that is known"))
+            return
+        self._sender = self._start_sender(layers)
+
+    def _emit(self, seen: Observation) -> None:
+        if self._sender is not None:
+            self._sender.enqueue(
+                seen.layer, seen.signal, seen.phase, seen.step, seen.part, seen.pending
+            )
+
+    def _before_step(self) -> None:
+        if self._closed or not self._observer.active:
+            return
+        self._observer.finish_discovery()
+        self._before.clear()
+        trained = self._trained()
+        for place in self._observer.places.values():
+            self._observe_parameters(place, trained)
+        if self._sends_scalars:
+            self._note_gradient_norm()
+
+    def _trained(self) -> Dict[int, torch.optim.Optimizer]:
+        found: Dict[int, torch.optim.Optimizer] = {}
+        for reference in self._optimizers:
+            optimizer = reference()
+            if optimizer is None:
+                continue
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    found[id(parameter)] = optimizer
+        return found
+
+    def _observe_parameters(
+        self, place: Place, trained: Mapping[int, torch.optim.Optimizer]
+    ) -> None:
+        observe = self._observer.observe_parameter
+        weight = getattr(place.affine, "weight", None)
+        bias = getattr(place.affine, "bias", None)
+        if isinstance(weight, torch.Tensor):
+            observe(place, Signal.WEIGHT, weight)
+            if weight.grad is not None and not weight.grad.is_sparse:
+                observe(place, Signal.WEIGHT_GRADIENT, weight.grad)
+            if id(weight) in trained and weight.grad is not None:
+                self._before[id(weight)] = weight.detach().clone()
+        if isinstance(bias, torch.Tensor):
+            observe(place, Signal.BIAS, bias)
+
+    def _after_step(self) -> None:
+        if self._closed:
+            return
+        if self._observer.active:
+            self._observe_updates()
+            self._note_rates()
+        self._send_scalars(wait=False)
+        if self._sender is not None:
+            self._sender.step_done(self._step)
+        now = time.perf_counter()
+        self._sampler.took(self._step, now - self._began)
+        self._began = now
+        self._step += 1
+        active = self._sampler.includes(self._step) or not self._observer.declared
+        self._observer.begin_step(self._step, active)
+        if active and self._scaler is not None:
+            self._read_loss_scale()
+
+    def _observe_updates(self) -> None:
+        for place in self._observer.places.values():
+            weight = getattr(place.affine, "weight", None)
+            before = self._before.get(id(weight))
+            if before is None or not isinstance(weight, torch.Tensor):
+                continue
+            self._observer.observe_parameter(place, Signal.WEIGHT_UPDATE, weight.detach() - before)
+        self._before.clear()
+
+    def _note_rates(self) -> None:
+        if not self._sends_scalars:
+            return
+        number = 0
+        for reference in self._optimizers:
+            optimizer = reference()
+            if optimizer is None:
+                continue
+            for group in optimizer.param_groups:
+                name = "learning_rate" if number == 0 else f"learning_rate.{number}"
+                self._note_scalar(name, group["lr"])
+                number += 1
+
+    def _note_gradient_norm(self) -> None:
+        norms: List[torch.Tensor] = []
+        for reference in self._optimizers:
+            optimizer = reference()
+            if optimizer is None:
+                continue
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    if parameter.grad is not None and not parameter.grad.is_sparse:
+                        norms.append(parameter.grad.detach().float().norm())
+        if norms and len({each.device for each in norms}) == 1:
+            self._note_scalar("gradient_norm", torch.stack(norms).norm())
+
+    def _read_loss_scale(self) -> None:
+        scale = float(self._scaler.get_scale()) if self._scaler is not None else 1.0
+        if scale > 0.0:
+            self._observer.gradient_scale = 1.0 / scale
+        if self._sends_scalars:
+            self._note_scalar("loss_scale", scale)
+
+    def _note_scalar(self, name: str, value: Union[float, torch.Tensor]) -> None:
+        if not isinstance(value, torch.Tensor):
+            self._send_scalar(name, self._step, float(value))
+            return
+        value = value.detach()
+        event = None
+        if value.device.type == "cuda":
+            value = value.to("cpu", non_blocking=True)
+            event = torch.cuda.Event()
+            event.record()
+        self._scalars.append((name, self._step, value, event))
+        self._send_scalars(wait=False)
+
+    def _send_scalars(self, *, wait: bool) -> None:
+        """Sends the scalars that their device has computed."""
+        if self._sender is None:
+            return
+        while self._scalars:
+            name, step, value, event = self._scalars[0]
+            if event is not None and not wait and not event.query():
+                return
+            if event is not None:
+                event.synchronize()
+            self._scalars.popleft()
+            self._send_scalar(name, step, float(value))
+
+    def _send_scalar(self, name: str, step: int, value: float) -> None:
+        if self._sender is None:
+            self._scalars.append((name, step, torch.tensor(value, dtype=torch.float64), None))
+        else:
+            self._sender.scalar(name, step, value)
+
+    def _run_frozen(
+        self,
+        batches: Iterable[Any],
+        forward: Optional[Callable[[nn.Module, Any], Any]],
+        phase: Phase,
+        *,
+        training: bool,
+    ) -> None:
+        model = self._model()
+        if model is None or self._closed:
+            return
+        observer = self._observer
+        modes = {module: module.training for module in model.modules()}
+        buffers = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
+        active = observer.active
+        observer.phase, observer.active = phase, True
+        observer.begin_step(self._step, True)
+        try:
+            with torch.random.fork_rng():
+                model.train(training)
+                for batch in batches:
+                    # The graph of the first pass tells which layer reads which.
+                    with torch.set_grad_enabled(not observer.declared):
+                        _forward(model, batch, forward)
+                    observer.finish_discovery()
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+            with torch.no_grad():
+                for name, buffer in model.named_buffers():
+                    buffer.copy_(buffers[name])
+            observer.phase = Phase.TRAIN
+            observer.begin_step(self._step, active)
+
+
+def _forward(
+    model: nn.Module, batch: Any, forward: Optional[Callable[[nn.Module, Any], Any]]
+) -> None:
+    if forward is not None:
+        forward(model, batch)
+    else:
+        model(batch[0] if isinstance(batch, (tuple, list)) else batch)
+
+
+def watch(
+    model: nn.Module,
+    *,
+    optimizer: Optional[Optimizers] = None,
+    run: Optional[str] = None,
+    every: Optional[int] = None,
+    budget: float = 0.01,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    functional: Optional[Mapping[str, ActivationSpec]] = None,
+    batch_first: bool = True,
+    unit_axes: Optional[Mapping[str, int]] = None,
+    unit_ranges: Optional[Mapping[str, Tuple[int, int]]] = None,
+    scaler: Optional[Any] = None,
+    birth_data: Optional[Iterable[Any]] = None,
+    forward: Optional[Callable[[nn.Module, Any], Any]] = None,
+    resume_step: Optional[int] = None,
+    remedy_of: Optional[str] = None,
+    labels: Optional[Mapping[str, str]] = None,
+    **connection: Any,
+) -> Watcher:
+    """Streams what happens in ``model`` to a Firekeeper server while it trains.
+
+        watcher = firekeeper.watch(model, optimizer=optimizer, run="my-run")
+
+    Layers are found in the first forward pass of training: activation modules, each
+    with the Linear or convolution before it, and Linear, convolution, Embedding and
+    MultiheadAttention modules without one. A layer is named after the module whose output
+    it is. Forward passes count that run with gradients enabled and the model in training
+    mode; a step ends with ``optimizer.step``.
+
+    Watching a model that is watched gives the same watcher again.
+
+    Args:
+        model: the model; of a DistributedDataParallel wrapper the module inside is watched.
+        optimizer: whose steps are counted; of several, one step of the last ends a step.
+            None: call ``watcher.step()`` after every update.
+        run: names the training job. Default: FIREKEEPER_RUN.
+        every: observes steps 0 to 10, 20, 50, 100 and every multiple of this, a power of
+            two up to 128. Default: FIREKEEPER_EVERY, else 16 at first, and in a run of one
+            process doubled until observing takes at most ``budget`` of the time.
+        budget: share of the training time.
+        include: patterns (``fnmatch``) of layer names; empty: all.
+        exclude: patterns of names that are left out all the same.
+        functional: activation functions that the model calls as functions, by the path of
+            the Linear or convolution whose output they are given.
+        batch_first: the batch is the first axis of tensors of shape [batch, position, unit];
+            False: [position, batch, unit].
+        unit_axes: axis of the units of a module's output, by its path, where it is neither
+            the last one nor a convolution's channels.
+        unit_ranges: of layers whose units are spread over processes (tensor parallelism):
+            (first unit here, units of the whole layer), by layer name.
+        scaler: a ``torch.cuda.amp.GradScaler``, or whatever has ``get_scale()``: the factor
+            of the loss whose gradients the backward pass computes.
+        birth_data: batches to run forward before the first update, see ``Watcher.birth``.
+        forward: how to run one batch of ``birth_data``.
+        resume_step: the first step that this process executes; after a checkpoint.
+        remedy_of: the run that this one tries to remedy.
+        labels: of the run; at most 32.
+        connection: ``endpoint``, ``token``, ``token_file``, ``tls``, ``ca_cert``,
+            ``client_cert``, ``client_key``, ``launch_token``, ``source``, ``source_count``,
+            ``ring_bytes``, ``disabled``; each falls back to FIREKEEPER_<NAME>.
+
+    Raises:
+        ValueError: an argument cannot be used: names it, what came and what is allowed.
+        TypeError: ``model`` is no module, or there is no such option.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: got {type(model).__name__}; allowed is a torch.nn.Module")
+    inner = _unwrapped(model)
+    known = _watchers.get(inner)
+    if known is not None:
+        return known
+    options = _config.sender_options(
+        run=run,
+        every=every,
+        resume_step=resume_step,
+        remedy_of=remedy_of,
+        labels=labels,
+        **_with_group(connection),
+    )
+    given = every if every is not None else _every_of_environment(options)
+    sampler = Sampler(given, budget, adaptive=options.source_count == 1)
+    selection = Selection(
+        include=tuple(include),
+        exclude=tuple(exclude),
+        functional=dict(functional or {}),
+        unit_ranges=dict(unit_ranges or {}),
+        unit_axes=dict(unit_axes or {}),
+    )
+    optimizers = _optimizers_of(optimizer)
+    if options.disabled:
+        return _Disabled(inner, optimizers, selection, sampler, options)
+    watcher = Watcher(
+        inner,
+        optimizers,
+        selection,
+        sampler,
+        lambda layers: Sender(options, layers),
+        batch_first=batch_first,
+        resume_step=options.resume_step,
+        sends_scalars=options.source == 0,
+        scaler=scaler,
+        live=Live(options.run, lambda: _client_of(options)),
+    )
+    _watchers[inner] = watcher
+    if birth_data is not None and options.resume_step == 0:
+        watcher.birth(birth_data, forward)
+    return watcher
+
+
+class _Disabled(Watcher):
+    """Does nothing: FIREKEEPER_DISABLED, or ``disabled=True``."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        selection: Selection,
+        sampler: Sampler,
+        options: SenderOptions,
+    ) -> None:
+        super().__init__(
+            model,
+            (),
+            selection,
+            sampler,
+            lambda layers: Sender(options, layers),
+            batch_first=True,
+            resume_step=options.resume_step,
+            sends_scalars=False,
+            scaler=None,
+        )
+        self.close()
+
+    def on_event(self, callback: EventCallback, *, on_training_thread: bool = False) -> None:
+        """No event comes."""
+
+    def stop_if(
+        self, *, max_dead: float, layer: Optional[str] = None, every_seconds: float = 5.0
+    ) -> None:
+        """Nothing stops."""
+
+    def step(self) -> None:
+        """Nothing ends."""
+
+
+def recycle(
+    model: nn.Module,
+    optimizer: Optional[torch.optim.Optimizer],
+    layer: Union[str, nn.Module],
+    units: Iterable[int],
+    *,
+    outgoing: Optional[Sequence[Union[str, nn.Module]]] = None,
+    norms: Optional[Sequence[Union[str, nn.Module]]] = None,
+) -> int:
+    """``_recycle.recycle``, which also takes the name of a layer that is watched."""
+    inner = _unwrapped(model)
+    watcher = _watchers.get(inner)
+    if watcher is not None and isinstance(layer, str):
+        affine = watcher.affine_of(layer)
+        layer = layer if affine is None else affine
+    return _recycle.recycle(inner, optimizer, layer, units, outgoing=outgoing, norms=norms)
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    wrappers = (nn.parallel.DistributedDataParallel, nn.DataParallel)
+    return model.module if isinstance(model, wrappers) else model
+
+
+def _optimizers_of(optimizer: Optional[Optimizers]) -> List[torch.optim.Optimizer]:
+    if optimizer is None:
+        return []
+    if isinstance(optimizer, torch.optim.Optimizer):
+        return [optimizer]
+    for index, each in enumerate(optimizer):
+        if not isinstance(each, torch.optim.Optimizer):
+            name = type(each).__name__
+            raise TypeError(f"optimizer[{index}]: got {name}; allowed is a torch Optimizer")
+    return list(optimizer)
+
+
+def _with_group(connection: Mapping[str, Any]) -> Dict[str, Any]:
+    """Rank and size of the process group, where there is one and nothing else is said."""
+    given = dict(connection)
+    named = ("source", "source_count")
+    in_environment = os.environ.get("FIREKEEPER_SOURCE") or os.environ.get("RANK")
+    if any(given.get(each) is not None for each in named) or in_environment:
+        return given
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        given["source"] = distributed.get_rank()
+        given["source_count"] = distributed.get_world_size()
+    return given
+
+
+def _every_of_environment(options: SenderOptions) -> Optional[int]:
+    if not os.environ.get("FIREKEEPER_EVERY", "").strip():
+        return None
+    if options.every > LONGEST_DISTANCE:
+        _config.warn_once("FIREKEEPER_EVERY", str(options.every), "1 to 128")
+        return None
+    return options.every
+
+
+def _client_of(options: SenderOptions) -> Client:
+    token = options.token
+    if not token and options.token_file:
+        with open(options.token_file, encoding="utf-8") as file:
+            token = file.read().strip()
+    return Client(
+        options.endpoint,
+        token=token,
+        ca_cert=options.ca_cert,
+        client_cert=options.client_cert,
+        client_key=options.client_key,
+        tls=options.tls,
+    )

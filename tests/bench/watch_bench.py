@@ -1,0 +1,258 @@
+#!/usr/bin/python3
+"""What watching a PyTorch training costs: step time watched over step time not watched.
+
+The variants train copies of one model in turn, a block of steps each, in one process, so
+that clocks and neighbours move all of them alike. Prints medians over the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Else the allocator returns pages after every step and each tensor faults them in anew:
+# that would be measured, not the hooks.
+MALLOC = {
+    "MALLOC_TRIM_THRESHOLD_": "1073741824",
+    "MALLOC_MMAP_THRESHOLD_": "1073741824",
+    "MALLOC_TOP_PAD_": "67108864",
+}
+OPENBLAS = pathlib.Path("/usr/lib/x86_64-linux-gnu/openblas-pthread/libblas.so.3")
+
+
+def restart_with_settings() -> None:
+    """The allocator reads its settings at the start of a process."""
+    if os.environ.get("MALLOC_TOP_PAD_") == MALLOC["MALLOC_TOP_PAD_"]:
+        return
+    environment = {**os.environ, **MALLOC, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    if OPENBLAS.exists():
+        environment["LD_PRELOAD"] = str(OPENBLAS)
+    os.execve(sys.executable, [sys.executable, *sys.argv], environment)
+
+
+if __name__ == "__main__":
+    restart_with_settings()
+
+import torch  # noqa: E402  (after the settings)
+from torch import nn  # noqa: E402
+
+
+class Task(NamedTuple):
+    """A model, and what it is fed."""
+
+    name: str
+    model: Callable[[], nn.Module]
+    shape: Tuple[int, ...]
+
+
+class Block(nn.Module):
+    """A transformer block with a ReLU MLP."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.ReLU(), nn.Linear(4 * width, width)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        normed = self.norm1(x)
+        x = x + self.attention(normed, normed, normed, need_weights=False)[0]
+        return x + self.mlp(self.norm2(x))
+
+
+def mlp() -> nn.Module:
+    layers: List[nn.Module] = []
+    for _ in range(4):
+        layers += [nn.Linear(1024, 1024), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(1024, 10))
+
+
+def cnn() -> nn.Module:
+    layers: List[nn.Module] = []
+    for before, after in ((3, 32), (32, 64), (64, 64)):
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+def transformer() -> nn.Module:
+    return nn.Sequential(*[Block(256, 4) for _ in range(2)], nn.Linear(256, 10))
+
+
+TASKS = (
+    Task("mlp", mlp, (256, 1024)),
+    Task("cnn", cnn, (32, 3, 32, 32)),
+    Task("transformer", transformer, (16, 64, 256)),
+)
+
+
+class Trainer:
+    """One variant of a task: its own copy of the model."""
+
+    def __init__(self, task: Task, attach: Callable[[nn.Module, Any], Any]) -> None:
+        torch.manual_seed(1)
+        self.model = task.model()
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-3)
+        self.x = torch.randn(task.shape)
+        self.attached = attach(self.model, self.optimizer)
+
+    def run(self, steps: int) -> float:
+        """Seconds a step."""
+        begin = time.perf_counter()
+        for _ in range(steps):
+            self.optimizer.zero_grad()
+            self.model(self.x).pow(2).mean().backward()
+            self.optimizer.step()
+        return (time.perf_counter() - begin) / steps
+
+
+def plain_hooks(model: nn.Module, _: Any) -> List[Any]:
+    """The same figures of activations and their gradients, the straightforward way."""
+    kept: List[Any] = []
+
+    def figures(values: torch.Tensor) -> List[float]:
+        flat = values.detach().flatten(0, -2) if values.dim() == 3 else values.detach()
+        axes = [axis for axis in range(flat.dim()) if axis != 1]
+        columns = [
+            (flat > 0).sum(axes),
+            (flat == 0).sum(axes),
+            flat.isfinite().logical_not().sum(axes),
+            flat.abs().sum(axes),
+            flat.mean(axes),
+            flat.var(axes),
+            flat.amin(axes),
+            flat.amax(axes),
+        ]
+        return [column.tolist() for column in columns]
+
+    def hook(_: nn.Module, __: Any, output: torch.Tensor) -> None:
+        kept[:] = figures(output)
+        output.register_hook(lambda gradient: kept.__setitem__(slice(None), figures(gradient)))
+
+    for module in model.modules():
+        if isinstance(module, (nn.ReLU, nn.Linear, nn.Conv2d)):
+            module.register_forward_hook(hook)
+    return kept
+
+
+def histogram_hooks(model: nn.Module, _: Any) -> List[Any]:
+    """What torch.utils.tensorboard's add_histogram computes, of activations and weights."""
+    kept: List[Any] = []
+
+    def hook(module: nn.Module, __: Any, output: torch.Tensor) -> None:
+        import numpy
+
+        weight = getattr(module, "weight", None)
+        for values in (output, weight):
+            if values is not None:
+                kept[:] = [numpy.histogram(values.detach().flatten().numpy(), bins=30)]
+
+    for module in model.modules():
+        if isinstance(module, (nn.ReLU, nn.Linear, nn.Conv2d)):
+            module.register_forward_hook(hook)
+    return kept
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """A firekeeperd of its own; gives its endpoint."""
+    sys.path.append(str(ROOT / "tests" / "e2e"))
+    import processes
+
+    with tempfile.TemporaryDirectory() as folder:
+        with processes.running(pathlib.Path(folder)) as started:
+            yield started.endpoint
+
+
+def measure(task: Task, endpoint: str, rounds: int, steps: int) -> Dict[str, List[float]]:
+    """Seconds a step of every variant and round."""
+    import firekeeper
+
+    def watched(every: int) -> Callable[[nn.Module, Any], Any]:
+        def attach(model: nn.Module, optimizer: Any) -> Any:
+            return firekeeper.watch(
+                model,
+                optimizer=optimizer,
+                run=f"{task.name}.{every}",
+                endpoint=endpoint,
+                every=every,
+            )
+
+        return attach
+
+    variants: Dict[str, Trainer] = {"not watched": Trainer(task, lambda *_: None)}
+    # A second one shows what the comparison itself is worth.
+    variants["idle check"] = Trainer(task, lambda *_: None)
+    for every in (1, 16, 128):
+        variants[f"every={every}"] = Trainer(task, watched(every))
+    variants["torch hooks"] = Trainer(task, plain_hooks)
+    variants["histograms"] = Trainer(task, histogram_hooks)
+    for trainer in variants.values():
+        # Past the dense first steps, to a multiple of every distance.
+        trainer.run(128)
+    seconds: Dict[str, List[float]] = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, trainer in variants.items():
+            seconds[name].append(trainer.run(steps))
+    report_counters(variants)
+    return seconds
+
+
+def report_counters(variants: Dict[str, Trainer]) -> None:
+    """Closes the watchers; data that was dropped would flatter the figures."""
+    for name, trainer in variants.items():
+        close: Optional[Callable[..., bool]] = getattr(trainer.attached, "close", None)
+        if close is None:
+            continue
+        done = close(60.0)
+        counters = trainer.attached.counters()
+        if not done or counters.dropped:
+            print(f"  {name}: not all was sent: {counters}")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=128, help="of a block; a multiple of 128")
+    parser.add_argument("--task", choices=[task.name for task in TASKS])
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    results: Dict[str, Dict[str, float]] = {}
+    with server() as endpoint:
+        for task in TASKS:
+            if arguments.task not in (None, task.name):
+                continue
+            seconds = measure(task, endpoint, arguments.rounds, arguments.steps)
+            base = seconds["not watched"]
+            results[task.name] = {
+                name: statistics.median(each / plain for each, plain in zip(values, base))
+                for name, values in seconds.items()
+            }
+            if not arguments.json:
+                print(f"{task.name}: {statistics.median(base) * 1e3:.2f} ms a step, not watched")
+                for name, values in seconds.items():
+                    ratios = sorted(each / plain for each, plain in zip(values, base))
+                    print(
+                        f"  {name:12} {results[task.name][name]:.4f}"
+                        f"  ({ratios[0]:.4f} to {ratios[-1]:.4f})"
+                    )
+    if arguments.json:
+        print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()
