@@ -243,7 +243,17 @@ void Raise(const std::optional<double>& value, std::optional<double>* most) {
   if (value && (!*most || *value > **most)) *most = value;
 }
 
+// Linear layers (projections, attention, norms) hardly ever fall silent: in the
+// shares of dead units they would only hide the others.
+bool IsLinear(const LayerMeasures& layer) {
+  return layer.facts->activation.kind == Activation::kLinear;
+}
+
 void MeasureHarm(const DiagnosisSettings& settings, RunMeasures* run) {
+  const bool all_linear = std::all_of(run->layers.begin(), run->layers.end(),
+                                      [](const LayerMeasures& layer) {
+                                        return !layer.hidden || IsLinear(layer);
+                                      });
   double units = 0.0;
   double dead = 0.0;
   double late = 0.0;
@@ -251,7 +261,9 @@ void MeasureHarm(const DiagnosisSettings& settings, RunMeasures* run) {
   double worst = 0.0;
   for (const LayerMeasures& layer : run->layers) {
     if (!layer.hidden) continue;
-    const auto count = static_cast<double>(layer.facts->unit_count);
+    const bool counts = all_linear || !IsLinear(layer);
+    const double count =
+        counts ? static_cast<double>(layer.facts->unit_count) : 0.0;
     units += count;
     dead += count * layer.dead_share;
     late += count * layer.late_share;

@@ -61,7 +61,7 @@ struct RunMeasures {
   // Silent at start, last third of those layers less the first third.
   std::optional<double> silent_growth;
 
-  // S8: shares of all hidden units.
+  // S8: shares of the hidden units, those of linear layers left out.
   double dead_share = 0.0;
   double late_share = 0.0;
   // Silent in the newest large window and not at step 0; 0 without one.

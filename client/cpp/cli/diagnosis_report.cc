@@ -162,8 +162,8 @@ std::string OutcomeOf(const v1::RemedyOutcome& outcome) {
       "compared with ", before, " (", FormatCount(outcome.before_dead()),
       " of ", FormatCount(outcome.before_units()), " dead, now ",
       FormatCount(outcome.after_dead()), " of ",
-      FormatCount(outcome.after_units()), "): ", verdict, ", by ",
-      FormatReal(outcome.difference() * 100.0),
+      FormatCount(outcome.after_units()), "): ", verdict,
+      "; the dead share changed by ", FormatReal(outcome.difference() * 100.0),
       " points (95 %: ", FormatReal(outcome.difference_low() * 100.0), " to ",
       FormatReal(outcome.difference_high() * 100.0), ")");
 }

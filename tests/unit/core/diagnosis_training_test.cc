@@ -59,6 +59,19 @@ TEST(LearningRateTest, IsSilentAboutAFewDeaths) {
   EXPECT_THAT(Faults(Diagnose(run.facts())), IsEmpty());
 }
 
+TEST(LearningRateTest, CountsNoUnitsOfLinearLayers) {
+  FactsBuilder run;
+  run.UpdateRatio(0.24, 0.03);
+  for (const std::size_t linear : {1U, 3U}) {
+    run.layer(linear).activation = {.kind = Activation::kLinear};
+  }
+  // Of all hidden units 0.075.
+  for (const std::size_t rectified : {0U, 2U}) run.Dead(rectified, 0.15, 12);
+
+  EXPECT_THAT(Faults(Diagnose(run.facts())),
+              ElementsAre("learning_rate_too_high"));
+}
+
 TEST(LearningRateTest, IsSilentWhereTheUpdatesAreSmall) {
   FactsBuilder run;
   run.UpdateRatio(0.008, 0.0014);
