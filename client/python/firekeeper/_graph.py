@@ -34,7 +34,8 @@ class Node:
         sources: the calls whose outputs it read, nearest only.
         order: position among the calls.
         unit_axis: of its output.
-        claimed_by: the activation that follows an affine module and takes its name.
+        claimed_by: the activation whose layer an affine module or a norm before it is
+            part of.
     """
 
     key: PlaceKey
@@ -66,9 +67,7 @@ class Graph:
             axis = sources[0].unit_axis if len(sources) == 1 else (1 if tensor.dim() == 4 else -1)
         node = Node(key, info, module, sources, len(self.nodes), axis)
         if info.role is Role.ACTIVATION:
-            affine = affine_of(node)
-            if affine is not None:
-                affine.claimed_by = node
+            _claim(node)
         self.nodes[key] = node
         return node
 
@@ -116,16 +115,38 @@ def affine_of(node: Node) -> Optional[Node]:
     return None
 
 
+def _claim(activation: Node) -> None:
+    affine = affine_of(activation)
+    if affine is not None:
+        affine.claimed_by = activation
+    at = activation
+    while len(at.sources) == 1 and at.sources[0].info.role is Role.NORM:
+        at = at.sources[0]
+        if at.claimed_by is not None:
+            return
+        at.claimed_by = activation
+
+
 def has_norm_before(node: Node) -> bool:
-    """A norm stands between the affine module and the activation."""
+    """A norm stands right before the activation."""
     return len(node.sources) == 1 and node.sources[0].info.role is Role.NORM
 
 
 def place_of(node: Node) -> Optional[Node]:
-    """The call that is the layer ``node`` belongs to; None for a norm."""
+    """The call that is the layer ``node`` belongs to; None for a norm that is none: one
+    of the data, or of the output of an affine module."""
     if node.claimed_by is not None:
         return node.claimed_by
-    return None if node.info.role is Role.NORM else node
+    at = node
+    while at.info.role is Role.NORM:
+        if not at.sources:
+            return None
+        if len(at.sources) > 1:
+            return node
+        at = at.sources[0]
+        if at.info.role is Role.AFFINE:
+            return None
+    return node
 
 
 def inputs_of(place: Node) -> List[Node]:
@@ -136,9 +157,9 @@ def inputs_of(place: Node) -> List[Node]:
     while queue:
         source = queue.pop()
         layer = place_of(source)
-        if layer is None:
+        if layer is None or layer is place:
             queue.extend(source.sources)
-        elif layer is not place and layer not in found:
+        elif layer not in found:
             found.append(layer)
     return sorted(found, key=lambda each: each.order)
 

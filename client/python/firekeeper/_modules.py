@@ -8,8 +8,10 @@ from typing import Callable, Dict, Optional, Tuple, Type, Union
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from firekeeper._vocabulary import Activation, ActivationSpec, LayerKind
+from firekeeper._wrappers import plain_path
 
 
 class Role(enum.Enum):
@@ -26,7 +28,7 @@ class ModuleInfo:
     """How a kind of module is watched.
 
     Attributes:
-        role: affine modules have WEIGHT and BIAS; a norm stands between them and an
+        role: affine modules have WEIGHT and BIAS; a norm may stand between them and an
             activation; the output of others is watched as it is.
         activation: None where the role has none.
         kind: of the layer that it becomes.
@@ -88,6 +90,27 @@ def info_of(module: nn.Module) -> Optional[ModuleInfo]:
         spec = activation(module) if callable(activation) else activation
         return ModuleInfo(entry.role, spec, entry.kind, entry.unit_axis)
     return None
+
+
+_FUNCTIONS: Tuple[Tuple[Callable[..., torch.Tensor], Activation], ...] = (
+    (functional.relu, Activation.RELU),
+    (torch.relu, Activation.RELU),
+    (functional.gelu, Activation.GELU),
+)
+
+
+def functional_of(model: nn.Module) -> Dict[str, ActivationSpec]:
+    """Activations that modules of torch call as functions, by the path of the affine module
+    whose output they are given."""
+    found: Dict[str, ActivationSpec] = {}
+    for path, module in model.named_modules():
+        if not isinstance(module, (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)):
+            continue
+        prefix = f"{plain_path(path)}." if path else ""
+        for function, activation in _FUNCTIONS:
+            if module.activation is function:
+                found[f"{prefix}linear1"] = ActivationSpec(activation)
+    return found
 
 
 def fan_in_of(weight: torch.Tensor, unit_axis: int) -> int:

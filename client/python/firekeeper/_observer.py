@@ -7,6 +7,7 @@ and count, and nothing waits for a device.
 from __future__ import annotations
 
 import collections
+import dataclasses
 import weakref
 from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
@@ -22,6 +23,7 @@ from firekeeper._modules import Role
 from firekeeper._firing_rule import ReductionRule, rule_for
 from firekeeper._torch_reduce import TorchReducer
 from firekeeper._vocabulary import LayerSpec, Phase, Signal
+from firekeeper._wrappers import plain_path
 
 # Of the first pass, before the layers are declared.
 _MAX_EARLY = 100_000
@@ -38,6 +40,19 @@ class Observation(NamedTuple):
     step: int
     part: int
     pending: PendingSummary
+
+
+class _Call(NamedTuple):
+    """A call of a module that runs now.
+
+    Attributes:
+        key: which one.
+        observed: it is reduced. The first run of a checkpointed module is not, but shows
+            where it stands among the others.
+    """
+
+    key: PlaceKey
+    observed: bool
 
 
 class Problem(NamedTuple):
@@ -73,7 +88,8 @@ class Observer:
         on_problem: Callable[[Problem], None],
     ) -> None:
         self._model = weakref.ref(model)
-        self._selection = selection
+        functional = {**_modules.functional_of(model), **selection.functional}
+        self._selection = dataclasses.replace(selection, functional=functional)
         self._batch_first = batch_first
         self._emit = emit
         self._declare = declare
@@ -96,7 +112,8 @@ class Observer:
 
         self._graph: Optional[_graph.Graph] = _graph.Graph()
         self._widths: Dict[PlaceKey, int] = {}
-        self._running: Dict[str, List[Optional[PlaceKey]]] = collections.defaultdict(list)
+        self._running: Dict[str, List[Optional[_Call]]] = collections.defaultdict(list)
+        self._pass_counts = False
         self._early: Deque[Tuple[PlaceKey, Observation]] = collections.deque(maxlen=_MAX_EARLY)
         self.places: Dict[PlaceKey, Place] = {}
         self._reads_data: Dict[PlaceKey, Place] = {}
@@ -126,7 +143,8 @@ class Observer:
     def _hook_model(self, model: nn.Module) -> None:
         hook = Hook(self._on_model_enter, self._failed)
         self._handles.append(model.register_forward_pre_hook(hook))
-        for path, module in model.named_modules():
+        for full_path, module in model.named_modules():
+            path = plain_path(full_path)
             info = _modules.info_of(module)
             if info is not None:
                 self._hook_module(path, module, info)
@@ -150,7 +168,8 @@ class Observer:
         self._handles.extend(handles)
 
     def _on_model_enter(self, *_: Any) -> None:
-        if not self._counts():
+        self._pass_counts = self._counts()
+        if not self._pass_counts:
             return
         self._part += 1
         self._calls.clear()
@@ -178,22 +197,22 @@ class Observer:
         model = self._model()
         return torch.is_grad_enabled() and model is not None and model.training
 
-    def _key_of(self, path: str) -> Optional[PlaceKey]:
+    def _call_of(self, path: str) -> Optional[_Call]:
         """The call that begins; None where it must not count.
 
-        A checkpointed module runs again in the backward pass. Its first run counts where
-        gradients were enabled in it, the second one otherwise.
+        A checkpointed module runs again in the backward pass. Its first run is observed
+        where gradients were enabled in it, the second one otherwise.
         """
         if self._in_backward():
             key = (path, self._recomputed[path])
             self._recomputed[path] += 1
-            return None if key in self._seen_forward else key
+            return None if key in self._seen_forward else _Call(key, True)
         key = (path, self._calls[path])
         self._calls[path] += 1
-        if not self._counts():
-            return None
-        self._seen_forward.add(key)
-        return key
+        if self._counts():
+            self._seen_forward.add(key)
+            return _Call(key, True)
+        return _Call(key, False) if self._pass_counts and self._graph is not None else None
 
     def _in_backward(self) -> bool:
         task = getattr(torch._C, "_current_graph_task_id", None)
@@ -202,15 +221,18 @@ class Observer:
     def _on_enter(
         self, path: str, module: nn.Module, info: _modules.ModuleInfo, arguments: Tuple[Any, ...]
     ) -> None:
-        key = self._key_of(path)
+        call = self._call_of(path)
         tensor = arguments[0] if arguments else None
         if not isinstance(tensor, torch.Tensor):
-            key = None
-        self._running[path].append(key)
-        if key is None or not isinstance(tensor, torch.Tensor):
+            call = None
+        self._running[path].append(call)
+        if call is None or not isinstance(tensor, torch.Tensor):
             return
+        key = call.key
         if self._graph is not None:
-            self._discover_input(key, info, self._graph.enter(key, info, module, tensor), tensor)
+            node = self._graph.enter(key, info, module, tensor)
+            if call.observed:
+                self._discover_input(key, info, node, tensor)
             return
         if key not in self._known:
             self._on_problem(Problem("undeclared", f"{name_of(key)} was not in the first pass"))
@@ -224,13 +246,16 @@ class Observer:
 
     def _on_leave(self, path: str, output: Any) -> None:
         running = self._running[path]
-        key = running.pop() if running else None
+        call = running.pop() if running else None
         tensors = list(_tensors_of(output))
-        if key is None or not tensors:
+        if call is None or not tensors:
             return
-        tensor = tensors[0]
+        key, tensor = call.key, tensors[0]
         if self._graph is not None:
-            self._discover_output(self._graph, self._graph.nodes[key], tensor)
+            node = self._graph.nodes[key]
+            self._graph.leave(node, tensor)
+            if call.observed:
+                self._discover_output(node, tensor)
             return
         place = self.places.get(key)
         if place is None:
@@ -252,9 +277,8 @@ class Observer:
             rule = rule_for(Signal.INPUT, activation_of(node, self._selection))
             self._keep(key, Signal.INPUT, self._reduce(rule, tensor, info.unit_axis or -1))
 
-    def _discover_output(self, graph: _graph.Graph, node: Node, tensor: torch.Tensor) -> None:
-        graph.leave(node, tensor)
-        if node.info.role is Role.NORM or tensor.dim() == 0:
+    def _discover_output(self, node: Node, tensor: torch.Tensor) -> None:
+        if tensor.dim() == 0:
             return
         axis = unit_axis_of(node, self._selection)
         self._widths.setdefault(node.key, tensor.shape[axis])

@@ -149,7 +149,7 @@ def _place(node: Node, width: int, selection: Selection) -> Place:
         kind=affine_node.info.kind if affine_node is not None else node.info.kind,
         fan_in=fan_in,
         input_unit_count=input_units,
-        norm_before=is_activation and _graph.has_norm_before(node),
+        norm_before=node.info.role is Role.NORM or _graph.has_norm_before(node),
         unit_range=unit_range,
     )
     if spec.kind == LayerKind.UNSPECIFIED:

@@ -25,7 +25,7 @@ from typing import (
 import torch
 from torch import nn
 
-from firekeeper import _config, _recycle
+from firekeeper import _config, _recycle, _wrappers
 from firekeeper._client import Client
 from firekeeper._live import EventCallback, Live
 from firekeeper._observer import Observation, Observer, Problem
@@ -196,6 +196,11 @@ class Watcher:
             if place.spec.name == layer:
                 return place.affine
         return None
+
+    def note_caveats(self, model: nn.Module) -> None:
+        """Says what cannot be observed because of what is wrapped around the model."""
+        for kind, text in _wrappers.caveats(model):
+            self._on_problem(Problem(kind, text))
 
     def _asking(self) -> Live:
         if self._live is None:
@@ -514,15 +519,16 @@ def watch(
         watcher = firekeeper.watch(model, optimizer=optimizer, run="my-run")
 
     Layers are found in the first forward pass of training: activation modules, each
-    with the Linear or convolution before it, and Linear, convolution, Embedding and
-    MultiheadAttention modules without one. A layer is named after the module whose output
-    it is. Forward passes count that run with gradients enabled and the model in training
+    with the Linear or convolution and the norm before it; Linear, convolution, Embedding
+    and MultiheadAttention modules without one; norms that read several layers, or one
+    other than those. A layer is named after the module whose output it is. Forward passes count that run with gradients enabled and the model in training
     mode; a step ends with ``optimizer.step``.
 
     Watching a model that is watched gives the same watcher again.
 
     Args:
         model: the model; of a DistributedDataParallel wrapper the module inside is watched.
+            What torch.compile, TorchScript and FSDP hide is logged.
         optimizer: whose steps are counted; of several, one step of the last ends a step.
             None: call ``watcher.step()`` after every update.
         run: names the training job. Default: FIREKEEPER_RUN.
@@ -533,7 +539,8 @@ def watch(
         include: patterns (``fnmatch``) of layer names; empty: all.
         exclude: patterns of names that are left out all the same.
         functional: activation functions that the model calls as functions, by the path of
-            the Linear or convolution whose output they are given.
+            the Linear or convolution whose output they are given. Those of
+            ``nn.TransformerEncoderLayer`` and ``nn.TransformerDecoderLayer`` are known.
         batch_first: the batch is the first axis of tensors of shape [batch, position, unit];
             False: [position, batch, unit].
         unit_axes: axis of the units of a module's output, by its path, where it is neither
@@ -557,7 +564,7 @@ def watch(
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: got {type(model).__name__}; allowed is a torch.nn.Module")
-    inner = _unwrapped(model)
+    inner = _wrappers.unwrapped(model)
     known = _watchers.get(inner)
     if known is not None:
         return known
@@ -594,6 +601,7 @@ def watch(
         live=Live(options.run, lambda: _client_of(options)),
     )
     _watchers[inner] = watcher
+    watcher.note_caveats(model)
     if birth_data is not None and options.resume_step == 0:
         watcher.birth(birth_data, forward)
     return watcher
@@ -645,17 +653,12 @@ def recycle(
     norms: Optional[Sequence[Union[str, nn.Module]]] = None,
 ) -> int:
     """``_recycle.recycle``, which also takes the name of a layer that is watched."""
-    inner = _unwrapped(model)
+    inner = _wrappers.unwrapped(model)
     watcher = _watchers.get(inner)
     if watcher is not None and isinstance(layer, str):
         affine = watcher.affine_of(layer)
         layer = layer if affine is None else affine
     return _recycle.recycle(inner, optimizer, layer, units, outgoing=outgoing, norms=norms)
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    wrappers = (nn.parallel.DistributedDataParallel, nn.DataParallel)
-    return model.module if isinstance(model, wrappers) else model
 
 
 def _optimizers_of(optimizer: Optional[Optimizers]) -> List[torch.optim.Optimizer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 from typing import Iterator, Optional
@@ -40,6 +41,8 @@ def built_library() -> Optional[pathlib.Path]:
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test module imports the package, in this process or another."""
     del config
+    # A job that a shell runs in the background ignores interrupts, and so do its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     stage.stage(STAGED, built_library())
     # The folder of the source also holds a "firekeeper", one without the protocol.
     sys.path.remove(str(PYTHON_CLIENT))

@@ -59,6 +59,35 @@ def test_an_activation_takes_the_affine_module_before_it_through_norms() -> None
     assert _graph.place_of(graph.nodes[("0", 0)]) is relu
 
 
+def test_a_norm_is_a_layer_where_no_other_layer_holds_it() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.of_data = nn.BatchNorm1d(4)
+            self.fc0 = nn.Linear(4, 4)
+            self.fc1 = nn.Linear(4, 4)
+            self.of_affine = nn.LayerNorm(4)
+            self.of_sum = nn.LayerNorm(4)
+            self.fc2 = nn.Linear(4, 4)
+            self.of_both = nn.LayerNorm(4)
+            self.relu = nn.ReLU()
+            self.fc3 = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h = self.of_affine(self.fc1(self.of_data(x))) + self.fc0(x)
+            h = h + self.fc2(self.of_sum(h))
+            return self.fc3(self.relu(self.of_both(h)))
+
+    graph = record(Model(), torch.randn(3, 4))
+
+    layers = {path: _graph.place_of(node) for (path, _), node in graph.nodes.items()}
+    assert layers["of_data"] is None and layers["of_affine"] is None
+    assert layers["of_sum"] is graph.nodes[("of_sum", 0)]
+    assert layers["of_both"] is graph.nodes[("relu", 0)]
+    inputs = _graph.inputs_of(graph.nodes[("relu", 0)])
+    assert [each.key[0] for each in inputs] == ["fc1", "fc0", "fc2"]
+
+
 def test_an_affine_module_has_one_activation_only() -> None:
     class Model(nn.Module):
         def __init__(self) -> None:

@@ -9,10 +9,11 @@ from typing import Any, Callable, List, Tuple
 
 import pytest
 import torch
-from firekeeper import _modules
+from firekeeper import _modules, _wrappers
 from firekeeper._vocabulary import Activation, ActivationSpec, LayerKind, Phase, Signal
 from recording import Recording
 from torch import nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
@@ -199,6 +200,22 @@ def test_a_checkpointed_layer_counts_once(reentrant: bool) -> None:
         assert steps == [0, 1, 2], signal
 
 
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_checkpointed_layer_stands_where_it_runs_forward(reentrant: bool) -> None:
+    model = Checkpointed(reentrant)
+    optimizer = sgd(model)
+    recording = Recording(model, optimizer)
+
+    train(model, optimizer, 1)
+
+    layers = [(each.name, each.inputs, each.is_output) for each in recording.sender.layers]
+    assert layers == [
+        ("first", (), False),
+        ("middle.1", ("first",), False),
+        ("last", ("middle.1",), True),
+    ]
+
+
 def test_evaluation_is_left_out() -> None:
     model = mlp()
     optimizer = sgd(model)
@@ -366,6 +383,55 @@ def test_a_functional_activation_is_taken_from_the_user() -> None:
     assert first.activation == relu and second.inputs == ("fc1",)
     assert len(recording.sender.of("fc1", Signal.PRE_ACTIVATION)) == 2
     assert recording.sender.of("fc1", Signal.ACTIVATION) == []
+
+
+def test_the_units_of_a_transformer_layer_of_torch_are_rectified() -> None:
+    torch.manual_seed(1)
+    block = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
+    model = nn.Sequential(nn.Linear(6, 8), nn.TransformerEncoder(block, num_layers=2))
+    optimizer = sgd(model)
+    recording = Recording(model, optimizer)
+
+    train(model, optimizer, 2, shape=(4, 3, 6))
+
+    layers = {each.name: each for each in recording.sender.layers}
+    for number in (0, 1):
+        hidden = layers[f"1.layers.{number}.linear1"]
+        assert hidden.activation == ActivationSpec(Activation.RELU)
+        assert (hidden.unit_count, hidden.fan_in) == (16, 8)
+        assert layers[f"1.layers.{number}.self_attn"].kind == LayerKind.ATTENTION
+        norm = layers[f"1.layers.{number}.norm1"]
+        assert norm.kind == LayerKind.NORMALIZATION and norm.norm_before
+        assert len(recording.sender.of(norm.name, Signal.ACTIVATION)) == 2
+    first = recording.sender.of("1.layers.0.linear1", Signal.PRE_ACTIVATION, step=0)[0]
+    assert 0 < sum(first.counts(FIRINGS)) < 16 * 4 * 3
+
+
+def test_wrappers_leave_the_names_of_layers_alone() -> None:
+    model = mlp()
+    model[2] = checkpoint_wrapper(model[2])
+    optimizer = sgd(model)
+    recording = Recording(model, optimizer)
+
+    train(model, optimizer, 1)
+
+    assert [each.name for each in recording.sender.layers] == ["1", "3", "4"]
+    assert recording.sender.layers[1].fan_in == 8
+
+
+def test_what_hooks_cannot_see_is_said() -> None:
+    class Compiled(nn.Module):
+        """The shape of what torch.compile of torch 2 gives."""
+
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self._orig_mod = inner
+
+    assert list(_wrappers.caveats(mlp())) == []
+    assert [kind for kind, _ in _wrappers.caveats(Compiled(mlp()))] == ["compiled"]
+    scripted = nn.Sequential(torch.jit.script(mlp()), nn.ReLU())
+    ((kind, text),) = _wrappers.caveats(scripted)
+    assert kind == "scripted" and text.startswith("0 is a ScriptModule")
 
 
 def test_frozen_and_shared_weights_are_observed_once_a_layer() -> None:
