@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/init_baseline.h"
 
@@ -295,16 +297,22 @@ bool AgreesWithRate(const RunFacts& facts, double step) {
   return std::abs(step - rate) <= 0.1 * rate;
 }
 
-void MeasureSignStep(const RunFacts& facts, RunMeasures* run) {
-  for (const LayerMeasures& layer : run->layers) {
-    Raise(layer.sign_step, &run->sign_step);
-  }
-  for (const LayerMeasures& layer : run->layers) {
-    if (run->sign_step) break;
+// That of the weights where they tell, else the first of the biases.
+std::optional<double> SignStepOf(const RunFacts& facts,
+                                 const std::vector<LayerMeasures>& layers) {
+  std::optional<double> step;
+  for (const LayerMeasures& layer : layers) Raise(layer.sign_step, &step);
+  if (step) return step;
+  for (const LayerMeasures& layer : layers) {
     if (layer.bias_sign_step && AgreesWithRate(facts, *layer.bias_sign_step)) {
-      run->sign_step = layer.bias_sign_step;
+      return layer.bias_sign_step;
     }
   }
+  return std::nullopt;
+}
+
+void MeasureSignStep(const RunFacts& facts, RunMeasures* run) {
+  run->sign_step = SignStepOf(facts, run->layers);
   if (!run->sign_step) return;
   for (const LayerMeasures& layer : run->layers) {
     const SignalDigest* const weight = AtStart(*layer.facts, Signal::kWeight);
