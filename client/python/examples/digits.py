@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import os
-import pathlib
 from typing import Iterator, NamedTuple, Optional, Tuple
 
+import digits_file
 import torch
+from digits_file import CLASSES, PIXELS, SIDE
 from torch import nn
 
-SIDE = 8
-PIXELS = SIDE * SIDE
-CLASSES = 10
+__all__ = ["CLASSES", "PIXELS", "SIDE", "Digits", "accuracy", "batches", "load"]
 
 _TRAIN_SHARE = 0.8
-_IN_THE_TREE = pathlib.Path(__file__).resolve().parents[3] / "build" / "digits.csv.gz"
 
 Batch = Tuple[torch.Tensor, torch.Tensor]
 
@@ -30,19 +25,13 @@ class Digits(NamedTuple):
     test_y: torch.Tensor
 
 
-def load(path: Optional[str] = None) -> Digits:
+def load() -> Digits:
     """The digits, split in the same way at every call and standardised.
 
     Every pixel gets mean 0 and standard deviation 1 over the training digits; one that never
     changes there becomes 0.
-
-    Args:
-        path: gzipped CSV. Default: FIREKEEPER_DIGITS, else what
-            ``deploy/install-packages digits`` fetches.
     """
-    file = path or os.environ.get("FIREKEEPER_DIGITS") or _IN_THE_TREE
-    with gzip.open(file, "rt", encoding="ascii") as lines:
-        rows = torch.tensor([[float(field) for field in row] for row in csv.reader(lines)])
+    rows = torch.tensor(digits_file.read())
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
     x, y = rows[:, :PIXELS], rows[:, PIXELS].long()
     count = int(_TRAIN_SHARE * len(rows))

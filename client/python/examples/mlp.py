@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Sequence
 
 import digits
 import firekeeper
+import options
 import report
 import torch
 from torch import nn
@@ -34,15 +34,11 @@ def network(hidden: Sequence[int]) -> nn.Sequential:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options.parser(__doc__, run="mlp", epochs=60)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam")
-    parser.add_argument("--hidden", default="64,64")
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--run", default="mlp")
-    parser.add_argument("--remedy-of")
-    parser.add_argument("--endpoint")
+    parser.add_argument("--hidden", default="64,64", help="units of the hidden layers")
+    parser.add_argument("--remedy-of", help="the run that this one tries to mend")
     arguments = parser.parse_args()
 
     torch.manual_seed(arguments.seed)

@@ -12,6 +12,11 @@ def close_and_show(watcher: firekeeper.Watcher, run: str, endpoint: Optional[str
     """Ends the stream, then asks: what is said rests on all that was sent."""
     if not watcher.close():
         sys.exit(f"the server did not get all of it: {watcher.counters()}")
+    show(run, endpoint)
+
+
+def show(run: str, endpoint: Optional[str]) -> None:
+    """Layers by state, findings with their first remedy, and what a remedy did."""
     with firekeeper.Client(endpoint) as client:
         for layer in client.layers(run):
             print(layer_line(layer))
