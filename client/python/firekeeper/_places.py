@@ -28,6 +28,9 @@ class Selection:
         unit_ranges: (first unit, units of the whole layer) of layers that this process
             holds a part of, by layer name.
         unit_axes: of outputs, by module path.
+        data_shard: which part of the data this process sees.
+        data_shards: how many parts; 0: every process has its own.
+        cluster_split: several processes hold pieces of one example.
     """
 
     include: Sequence[str] = ()
@@ -35,6 +38,9 @@ class Selection:
     functional: Mapping[str, ActivationSpec] = dataclasses.field(default_factory=dict)
     unit_ranges: Mapping[str, Tuple[int, int]] = dataclasses.field(default_factory=dict)
     unit_axes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    data_shard: int = 0
+    data_shards: int = 0
+    cluster_split: bool = False
 
     def takes(self, name: str) -> bool:
         """Whether the layer is watched."""
@@ -151,6 +157,9 @@ def _place(node: Node, width: int, selection: Selection) -> Place:
         input_unit_count=input_units,
         norm_before=node.info.role is Role.NORM or _graph.has_norm_before(node),
         unit_range=unit_range,
+        data_shard=selection.data_shard,
+        data_shards=selection.data_shards,
+        cluster_split=selection.cluster_split,
     )
     if spec.kind == LayerKind.UNSPECIFIED:
         spec = dataclasses.replace(spec, kind=LayerKind.ACTIVATION)

@@ -506,6 +506,9 @@ def watch(
     batch_first: bool = True,
     unit_axes: Optional[Mapping[str, int]] = None,
     unit_ranges: Optional[Mapping[str, Tuple[int, int]]] = None,
+    data_shard: int = 0,
+    data_shards: int = 0,
+    cluster_split: bool = False,
     scaler: Optional[Any] = None,
     birth_data: Optional[Iterable[Any]] = None,
     forward: Optional[Callable[[nn.Module, Any], Any]] = None,
@@ -547,6 +550,11 @@ def watch(
             the last one nor a convolution's channels.
         unit_ranges: of layers whose units are spread over processes (tensor parallelism):
             (first unit here, units of the whole layer), by layer name.
+        data_shard: which part of the data this process sees, where several see the same:
+            the data-parallel rank of a tensor-parallel job.
+        data_shards: how many parts there are; 0: every process sees its own.
+        cluster_split: processes hold pieces of one example (sequence parallelism), so that
+            a whole step counts as one independent example.
         scaler: a ``torch.cuda.amp.GradScaler``, or whatever has ``get_scale()``: the factor
             of the loss whose gradients the backward pass computes.
         birth_data: batches to run forward before the first update, see ``Watcher.birth``.
@@ -568,6 +576,9 @@ def watch(
     known = _watchers.get(inner)
     if known is not None:
         return known
+    if not 0 <= data_shard < max(1, data_shards):
+        allowed = f"0 to {max(1, data_shards) - 1}, for data_shards {data_shards}"
+        raise ValueError(f"data_shard: got {data_shard}; allowed is {allowed}")
     options = _config.sender_options(
         run=run,
         every=every,
@@ -584,6 +595,9 @@ def watch(
         functional=dict(functional or {}),
         unit_ranges=dict(unit_ranges or {}),
         unit_axes=dict(unit_axes or {}),
+        data_shard=data_shard,
+        data_shards=data_shards,
+        cluster_split=cluster_split,
     )
     optimizers = _optimizers_of(optimizer)
     if options.disabled:

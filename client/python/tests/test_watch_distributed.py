@@ -77,6 +77,20 @@ def test_frozen_weights_give_the_integers_of_one_process(
     assert histories[0] == histories[1]
 
 
+def test_units_spread_over_processes_are_one_layer(server: processes.Server) -> None:
+    train(server, "one", "sharded", 1)
+    train(server, "many", "sharded", 2)
+
+    alone, together = units(server, "one", "relu"), units(server, "many", "relu")
+    assert len(together["unit"]) == 8
+    for name in [name for name in EXACT if name in alone]:
+        assert alone[name] == together[name], name
+    assert "dead" not in alone["state"][:7] and alone["state"][7] == "silent"
+    with firekeeper.Client(server.endpoint) as client:
+        for layer in client.layers("many"):
+            assert layer["coverage"] == {"shards_received": 1, "shards_expected": 1}
+
+
 def test_training_gives_the_states_of_one_process(server: processes.Server) -> None:
     train(server, "one", "trained", 1)
     train(server, "many", "trained", 2)

@@ -149,6 +149,8 @@ def test_a_wrong_argument_is_named() -> None:
 
     with pytest.raises(ValueError, match="every"):
         firekeeper.watch(model, optimizer=adam(model), run="run", every=3)
+    with pytest.raises(ValueError, match="data_shard"):
+        firekeeper.watch(model, optimizer=adam(model), run="run", data_shard=2, data_shards=2)
     with pytest.raises(ValueError, match="run"):
         firekeeper.watch(model, optimizer=adam(model), run="not a name")
 
