@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""What watching a PyTorch training costs: step time watched over step time not watched.
+"""What watching a PyTorch training costs.
 
-The variants train copies of one model in turn, a block of steps each, in one process, so
-that clocks and neighbours move all of them alike. Prints medians over the rounds.
+Step time watched over step time not watched, also while the server is stopped and when it
+is gone; bytes sent over the bytes of the tensors; time to hand a summary to the sender. The
+variants train copies of one model in turn, a block of steps each, in one process, so that
+clocks and neighbours move all of them alike. Prints medians over the rounds.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import statistics
 import sys
 import tempfile
@@ -43,7 +46,12 @@ def restart_with_settings() -> None:
 if __name__ == "__main__":
     restart_with_settings()
 
-import torch  # noqa: E402  (after the settings)
+sys.path.append(str(ROOT / "tests" / "e2e"))
+
+import firekeeper  # noqa: E402  (after the settings)
+import processes  # noqa: E402
+import torch  # noqa: E402
+from firekeeper import _config, _firing_rule, _native, _sender  # noqa: E402
 from torch import nn  # noqa: E402
 
 
@@ -166,48 +174,123 @@ def histogram_hooks(model: nn.Module, _: Any) -> List[Any]:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
-    """A firekeeperd of its own; gives its endpoint."""
-    sys.path.append(str(ROOT / "tests" / "e2e"))
-    import processes
-
+def server() -> Iterator[processes.Server]:
+    """A firekeeperd of its own."""
     with tempfile.TemporaryDirectory() as folder:
         with processes.running(pathlib.Path(folder)) as started:
-            yield started.endpoint
+            yield started
+
+
+def watched(run: str, endpoint: str, **options: Any) -> Callable[[nn.Module, Any], Any]:
+    """What attaches a watcher to a model."""
+
+    def attach(model: nn.Module, optimizer: Any) -> Any:
+        return firekeeper.watch(model, optimizer=optimizer, run=run, endpoint=endpoint, **options)
+
+    return attach
+
+
+def unwatched(*_: Any) -> None:
+    """What attaches nothing."""
+
+
+def in_turn(variants: Dict[str, Trainer], rounds: int, steps: int) -> Dict[str, List[float]]:
+    """Seconds a step of every variant and round."""
+    seconds: Dict[str, List[float]] = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, trainer in variants.items():
+            seconds[name].append(trainer.run(steps))
+    return seconds
 
 
 def measure(task: Task, endpoint: str, rounds: int, steps: int) -> Dict[str, List[float]]:
     """Seconds a step of every variant and round."""
-    import firekeeper
-
-    def watched(every: int) -> Callable[[nn.Module, Any], Any]:
-        def attach(model: nn.Module, optimizer: Any) -> Any:
-            return firekeeper.watch(
-                model,
-                optimizer=optimizer,
-                run=f"{task.name}.{every}",
-                endpoint=endpoint,
-                every=every,
-            )
-
-        return attach
-
-    variants: Dict[str, Trainer] = {"not watched": Trainer(task, lambda *_: None)}
-    # A second one shows what the comparison itself is worth.
-    variants["idle check"] = Trainer(task, lambda *_: None)
-    for every in (1, 16, 128):
-        variants[f"every={every}"] = Trainer(task, watched(every))
+    # A second one that is not watched shows what the comparison itself is worth.
+    variants = {name: Trainer(task, unwatched) for name in ("not watched", "idle check")}
+    for every in (1, 10, 100, None):
+        name = "default" if every is None else f"every={every}"
+        # A distance is a power of two.
+        distance = {10: 8, 100: 128}.get(every or 0, every)
+        variants[name] = Trainer(task, watched(f"{task.name}.{name}", endpoint, every=distance))
     variants["torch hooks"] = Trainer(task, plain_hooks)
     variants["histograms"] = Trainer(task, histogram_hooks)
     for trainer in variants.values():
         # Past the dense first steps, to a multiple of every distance.
         trainer.run(128)
-    seconds: Dict[str, List[float]] = {name: [] for name in variants}
-    for _ in range(rounds):
-        for name, trainer in variants.items():
-            seconds[name].append(trainer.run(steps))
+    seconds = in_turn(variants, rounds, steps)
     report_counters(variants)
     return seconds
+
+
+def measure_outage(task: Task, rounds: int, steps: int) -> Dict[str, List[float]]:
+    """As measure(), every step observed, with a server that does not answer and with none."""
+    variants = {"not watched": Trainer(task, unwatched)}
+    with server() as stopped, server() as killed:
+        for name, of in (("stopped", stopped), ("killed", killed)):
+            attach = watched(f"{task.name}.{name}", of.endpoint, every=1, ring_bytes=1 << 22)
+            variants[f"server {name}"] = Trainer(task, attach)
+        for trainer in variants.values():
+            trainer.run(32)
+        assert stopped.process is not None
+        stopped.process.send_signal(signal.SIGSTOP)
+        killed.kill()
+        seconds = in_turn(variants, rounds, steps)
+        for name in ("server stopped", "server killed"):
+            counters = variants[name].attached.counters()
+            print(f"  {name}: ring of 4 MiB: {counters}")
+        stopped.process.send_signal(signal.SIGCONT)
+        for trainer in variants.values():
+            if trainer.attached is not None:
+                trainer.attached.close(1.0)
+    return seconds
+
+
+def report_bytes(task: Task, endpoint: str, steps: int) -> None:
+    """Bytes that a watcher sends a step, over those of the tensors that it reduces."""
+    trainer = Trainer(task, watched(f"{task.name}.bytes", endpoint, every=1))
+    trainer.run(steps)
+    trainer.attached.close(60.0)
+    with firekeeper.Client(endpoint) as client:
+        sent = client.run(f"{task.name}.bytes")["counters"]["payload_bytes"] / steps
+        raw = 0
+        for layer in client.layers(f"{task.name}.bytes"):
+            units = layer["layer"]["unit_count"]
+            for of_signal in layer["signals"]:
+                if of_signal["signal"] in ("pre_activation", "activation", "output_gradient"):
+                    window = of_signal["window_end_step"] - of_signal["window_first_step"]
+                    raw += 4 * units * of_signal["observations"] // window
+    print(
+        f"  sent {sent / 1024:.1f} KiB a step; the activations, pre-activations and gradients "
+        f"have {raw / 1024:.0f} KiB: {sent / raw:.5f}"
+    )
+
+
+def report_enqueue(endpoint: str, count: int) -> None:
+    """Time to hand the summary of a layer of 4,096 units to the sender."""
+    layer = firekeeper.LayerSpec("layer", 4096)
+    reducer = _native.load()
+    if reducer is None:
+        print("enqueue: the compiled reduction is not there")
+        return
+    values = torch.randn(64, 4096).relu()
+    rule = _firing_rule.rule_for(firekeeper.Signal.ACTIVATION, layer.activation)
+    sender = _sender.Sender(_config.sender_options(run="enqueue", endpoint=endpoint), [layer])
+    nanoseconds: List[int] = []
+    for step in range(count):
+        pending = reducer.reduce(values, rule, unit_axis=1, cluster_axis=0)
+        begin = time.perf_counter_ns()
+        sender.enqueue(
+            "layer", firekeeper.Signal.ACTIVATION, firekeeper.Phase.TRAIN, step, 0, pending
+        )
+        nanoseconds.append(time.perf_counter_ns() - begin)
+        sender.step_done(step)
+    sender.close(60.0)
+    nanoseconds.sort()
+    p50, p99 = nanoseconds[count // 2], nanoseconds[count * 99 // 100]
+    print(
+        f"enqueue, microseconds: p50 {p50 / 1e3:.1f}, p99 {p99 / 1e3:.1f}, "
+        f"max {nanoseconds[-1] / 1e3:.0f}"
+    )
 
 
 def report_counters(variants: Dict[str, Trainer]) -> None:
@@ -228,30 +311,35 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=128, help="of a block; a multiple of 128")
     parser.add_argument("--task", choices=[task.name for task in TASKS])
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="the medians, in the last line")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     results: Dict[str, Dict[str, float]] = {}
-    with server() as endpoint:
+    with server() as started:
         for task in TASKS:
             if arguments.task not in (None, task.name):
                 continue
-            seconds = measure(task, endpoint, arguments.rounds, arguments.steps)
-            base = seconds["not watched"]
-            results[task.name] = {
-                name: statistics.median(each / plain for each, plain in zip(values, base))
-                for name, values in seconds.items()
-            }
-            if not arguments.json:
-                print(f"{task.name}: {statistics.median(base) * 1e3:.2f} ms a step, not watched")
-                for name, values in seconds.items():
-                    ratios = sorted(each / plain for each, plain in zip(values, base))
-                    print(
-                        f"  {name:12} {results[task.name][name]:.4f}"
-                        f"  ({ratios[0]:.4f} to {ratios[-1]:.4f})"
-                    )
+            seconds = measure(task, started.endpoint, arguments.rounds, arguments.steps)
+            plain = statistics.median(seconds["not watched"])
+            print(f"{task.name}: {plain * 1e3:.2f} ms a step, not watched")
+            results[task.name] = report_ratios(seconds)
+            outage = measure_outage(task, max(3, arguments.rounds // 3), arguments.steps)
+            results[task.name].update(report_ratios(outage))
+            report_bytes(task, started.endpoint, 64)
+        report_enqueue(started.endpoint, 20_000)
     if arguments.json:
         print(json.dumps(results))
+
+
+def report_ratios(seconds: Dict[str, List[float]]) -> Dict[str, float]:
+    """Prints and returns the medians over the variant that is not watched."""
+    medians: Dict[str, float] = {}
+    base = seconds["not watched"]
+    for name, values in seconds.items():
+        ratios = sorted(each / plain for each, plain in zip(values, base))
+        medians[name] = statistics.median(ratios)
+        print(f"  {name:14} {medians[name]:.4f}  ({ratios[0]:.4f} to {ratios[-1]:.4f})")
+    return medians
 
 
 if __name__ == "__main__":

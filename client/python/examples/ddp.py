@@ -45,7 +45,7 @@ def train(rank: int, size: int, init_method: str, arguments: argparse.Namespace)
             watcher.loss(loss)
             optimizer.step()
 
-    complete = watcher.close()
+    complete = watcher.close(30.0)
     # What is asked next rests on what all have sent.
     distributed.barrier()
     if rank == 0:

@@ -52,7 +52,7 @@ class Transformer(nn.Module):
 
 def main() -> None:
     """The command line."""
-    parser = options.parser(__doc__, run="transformer", epochs=20)
+    parser = options.parser(__doc__, run="transformer", epochs=12)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)

@@ -33,7 +33,9 @@ class Node:
         module: the module.
         sources: the calls whose outputs it read, nearest only.
         order: position among the calls.
-        unit_axis: of its output.
+        unit_axis: of its output; None: not known.
+        rank: axes of its output; 0 before it is there.
+        width: units of its output; 0 where they are not known.
         claimed_by: the activation whose layer an affine module or a norm before it is
             part of.
     """
@@ -43,7 +45,9 @@ class Node:
     module: nn.Module
     sources: List["Node"]
     order: int
-    unit_axis: int
+    unit_axis: Optional[int]
+    rank: int = 0
+    width: int = 0
     claimed_by: Optional["Node"] = None
 
 
@@ -59,13 +63,18 @@ class Graph:
         self, key: PlaceKey, info: ModuleInfo, module: nn.Module, tensor: torch.Tensor
     ) -> Node:
         """A call of ``module`` begins, reading ``tensor``. The first with a key counts."""
-        if key in self.nodes:
-            return self.nodes[key]
+        node = self.nodes.get(key)
+        # Without gradients what lies between two modules leaves no trace; where it is
+        # computed again, it does.
+        if node is not None and node.sources:
+            return node
         sources = self.sources_of(tensor)
-        axis = info.unit_axis
-        if axis is None:
-            axis = sources[0].unit_axis if len(sources) == 1 else (1 if tensor.dim() == 4 else -1)
-        node = Node(key, info, module, sources, len(self.nodes), axis)
+        axis = info.unit_axis if info.unit_axis is not None else _shared_axis(sources, tensor)
+        if node is None:
+            node = Node(key, info, module, sources, len(self.nodes), axis)
+        else:
+            node.sources = [each for each in sources if each.order < node.order]
+            node.unit_axis = axis
         if info.role is Role.ACTIVATION:
             _claim(node)
         self.nodes[key] = node
@@ -73,6 +82,10 @@ class Graph:
 
     def leave(self, node: Node, output: torch.Tensor) -> None:
         """The call has given ``output``."""
+        node.rank = output.dim()
+        axis = node.unit_axis
+        if axis is not None and -node.rank <= axis < node.rank:
+            node.width = output.shape[axis]
         if output.grad_fn is not None:
             self._by_function[output.grad_fn] = node
         self._by_tensor[id(output)] = (weakref.ref(output), node)
@@ -101,6 +114,22 @@ class Graph:
         """Lets go of the autograd graph, so that it can be freed."""
         self._by_function.clear()
         self._by_tensor.clear()
+
+
+def _shared_axis(sources: List[Node], tensor: torch.Tensor) -> Optional[int]:
+    """The axis of ``tensor`` that counts the units of all ``sources``, from the end."""
+    rank = tensor.dim()
+    if rank <= 2:
+        return -1
+    axes: Set[int] = set()
+    for source in sources:
+        axis = source.unit_axis
+        if axis is None or source.rank != rank or not -rank <= axis < rank:
+            return None
+        if tensor.shape[axis] != source.width:
+            return None
+        axes.add(axis % rank - rank)
+    return axes.pop() if len(axes) == 1 else None
 
 
 def affine_of(node: Node) -> Optional[Node]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
 import secrets
+import socket
 from typing import Mapping
+
+_logger = logging.getLogger("firekeeper")
 
 _MAX_TOKEN_BYTES = 255
 _NAMES = (
@@ -27,6 +32,54 @@ def launch_token_from_environment(environ: Mapping[str, str]) -> str:
     if address:
         parts.append(f"MASTER={address}:{environ.get('MASTER_PORT', '')}")
     return _printable(os.fsencode(",".join(parts)))
+
+
+def launch_token(environ: Mapping[str, str], source_count: int) -> str:
+    """The token of this life of the job.
+
+    What the environment implies, where that names one life: a run id of torchrun's or a job
+    of Slurm's. A port that every life uses does not; processes of one parent on one machine
+    (torchrun's agent, multiprocessing) then know each other by that parent. A process alone
+    draws one. What is left is logged: nothing tells its lives apart.
+    """
+    named = launch_token_from_environment(environ)
+    run_id = environ.get("TORCHELASTIC_RUN_ID", "")
+    if run_id not in ("", "none") or environ.get("SLURM_JOB_ID"):
+        return named
+    if _has_one_parent(environ):
+        return _printable(os.fsencode(f"{named},parent={_parent()}"))
+    if source_count == 1:
+        return random_launch_token()
+    if named:
+        text = "a restarted job is taken for the one before (%s)"
+        _logger.warning("%s: set FIREKEEPER_LAUNCH_TOKEN or torchrun's --rdzv_id", text % named)
+        return named
+    _logger.warning(
+        "nothing tells that the %d processes are one job: set FIREKEEPER_LAUNCH_TOKEN", source_count
+    )
+    return random_launch_token()
+
+
+def _has_one_parent(environ: Mapping[str, str]) -> bool:
+    """All processes of the job are children of this one's parent."""
+    local = environ.get("LOCAL_WORLD_SIZE")
+    if local:
+        return local == environ.get("WORLD_SIZE")
+    address = environ.get("MASTER_ADDR", "")
+    on_this_machine = address in ("", "localhost", "127.0.0.1", "::1")
+    return on_this_machine and multiprocessing.parent_process() is not None
+
+
+def _parent() -> str:
+    """Machine, number and start of the parent process: no other has had all three."""
+    number = os.getppid()
+    try:
+        with open(f"/proc/{number}/stat", encoding="ascii", errors="replace") as file:
+            # The name, in parentheses, may hold blanks; the start is the 20th after it.
+            started = file.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        started = ""
+    return f"{socket.gethostname()}:{number}:{started}"
 
 
 def random_launch_token() -> str:

@@ -88,7 +88,11 @@ def info_of(module: nn.Module) -> Optional[ModuleInfo]:
             continue
         activation = entry.activation
         spec = activation(module) if callable(activation) else activation
-        return ModuleInfo(entry.role, spec, entry.kind, entry.unit_axis)
+        unit_axis = entry.unit_axis
+        # Over several axes it has no units of its own.
+        if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) > 1:
+            unit_axis = None
+        return ModuleInfo(entry.role, spec, entry.kind, unit_axis)
     return None
 
 
@@ -199,20 +203,21 @@ def _fill() -> None:
         register_module(module_type, spec_of, unit_axis=None)
     linear = ActivationSpec(Activation.LINEAR)
     _registry[nn.Linear] = _Entry(Role.AFFINE, linear, LayerKind.DENSE, -1)
-    convolutions = (
-        nn.Conv1d,
-        nn.Conv2d,
-        nn.Conv3d,
-        nn.ConvTranspose1d,
-        nn.ConvTranspose2d,
-        nn.ConvTranspose3d,
+    convolutions: Tuple[Tuple[Type[nn.Module], ...], ...] = (
+        (nn.Conv1d, nn.ConvTranspose1d),
+        (nn.Conv2d, nn.ConvTranspose2d),
+        (nn.Conv3d, nn.ConvTranspose3d),
     )
-    for convolution in convolutions:
-        _registry[convolution] = _Entry(Role.AFFINE, linear, LayerKind.CONVOLUTION, 1)
+    for number, of_rank in enumerate(convolutions):
+        for convolution in of_rank:
+            # From the end: a convolution takes one example without a batch, too.
+            entry = _Entry(Role.AFFINE, linear, LayerKind.CONVOLUTION, -(number + 2))
+            _registry[convolution] = entry
     batch_norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
     instance_norms = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-    for norm in (*batch_norms, *instance_norms, nn.GroupNorm, nn.LayerNorm):
-        _registry[norm] = _Entry(Role.NORM, None, LayerKind.NORMALIZATION, None)
+    for norm in (*batch_norms, *instance_norms, nn.GroupNorm):
+        _registry[norm] = _Entry(Role.NORM, None, LayerKind.NORMALIZATION, 1)
+    _registry[nn.LayerNorm] = _Entry(Role.NORM, None, LayerKind.NORMALIZATION, -1)
     _registry[nn.Embedding] = _Entry(Role.OTHER, linear, LayerKind.EMBEDDING, -1)
     _registry[nn.MultiheadAttention] = _Entry(Role.OTHER, linear, LayerKind.ATTENTION, -1)
 

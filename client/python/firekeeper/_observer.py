@@ -7,28 +7,41 @@ and count, and nothing waits for a device.
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
-import weakref
-from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Set,
+    Tuple,
+)
 
 import torch
 from torch import nn
 
-from firekeeper import _graph, _modules, _native
+from firekeeper import _graph, _modules
 from firekeeper._graph import Node, PlaceKey
 from firekeeper._hooks import Hook
+from firekeeper._passes import Call, Passes
 from firekeeper._pending import PendingSummary
 from firekeeper._places import Place, Selection, activation_of, name_of, places_of, unit_axis_of
 from firekeeper._modules import Role
 from firekeeper._firing_rule import ReductionRule, rule_for
-from firekeeper._torch_reduce import TorchReducer
+from firekeeper._tensor_reducer import TensorReducer
 from firekeeper._vocabulary import LayerSpec, Phase, Signal
 from firekeeper._wrappers import plain_path
 
-# Of the first pass, before the layers are declared.
-_MAX_EARLY = 100_000
-
-_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+# Passes after which the layers are declared although no step has ended, so that what waits
+# for that stays small; and after which nobody seems to say when one does.
+_MOST_EARLY_PASSES = 16
+_MOST_PASSES = 1024
 
 
 class Observation(NamedTuple):
@@ -40,19 +53,6 @@ class Observation(NamedTuple):
     step: int
     part: int
     pending: PendingSummary
-
-
-class _Call(NamedTuple):
-    """A call of a module that runs now.
-
-    Attributes:
-        key: which one.
-        observed: it is reduced. The first run of a checkpointed module is not, but shows
-            where it stands among the others.
-    """
-
-    key: PlaceKey
-    observed: bool
 
 
 class Problem(NamedTuple):
@@ -73,6 +73,7 @@ class Observer:
         selection: which layers.
         batch_first: the batch is the first axis of tensors of three axes and more.
         emit: takes what was observed, once the layers are known.
+        scale_of_gradients: called before a pass that is observed; 1 / the factor of its loss.
         declare: told of the layers after the first pass; before any ``emit``.
         on_problem: told of what could not be observed; must not raise.
     """
@@ -84,37 +85,34 @@ class Observer:
         *,
         batch_first: bool,
         emit: Callable[[Observation], None],
+        scale_of_gradients: Callable[[], float],
         declare: Callable[[List[LayerSpec]], None],
         on_problem: Callable[[Problem], None],
     ) -> None:
-        self._model = weakref.ref(model)
         functional = {**_modules.functional_of(model), **selection.functional}
         self._selection = dataclasses.replace(selection, functional=functional)
-        self._batch_first = batch_first
         self._emit = emit
+        self._scale_of_gradients = scale_of_gradients
         self._declare = declare
         self._on_problem = on_problem
-        self._native = _native.load()
-        self._torch = TorchReducer()
+        self._reducer = TensorReducer(
+            batch_first=batch_first,
+            on_refused=lambda text: on_problem(Problem("dtype", text)),
+        )
         self._handles: List[Any] = []
         self._module_handles: Dict[str, List[Any]] = {}
 
         self.step = 0
         self.active = False
-        self.phase = Phase.TRAIN
-        self.gradient_scale = 1.0
+        self.passes = Passes(model)
+        self._gradient_scale = 1.0
         self.mask: Optional[torch.Tensor] = None
-        self._part = -1
-        self._calls: Dict[str, int] = collections.defaultdict(int)
-        self._recomputed: Dict[str, int] = collections.defaultdict(int)
-        self._seen_forward: Set[PlaceKey] = set()
-        self._backward_began = False
 
         self._graph: Optional[_graph.Graph] = _graph.Graph()
         self._widths: Dict[PlaceKey, int] = {}
-        self._running: Dict[str, List[Optional[_Call]]] = collections.defaultdict(list)
-        self._pass_counts = False
-        self._early: Deque[Tuple[PlaceKey, Observation]] = collections.deque(maxlen=_MAX_EARLY)
+        self._running: Dict[str, List[Optional[Call]]] = collections.defaultdict(list)
+        self._early: Deque[Tuple[PlaceKey, Observation]] = collections.deque()
+        self._reached: Set[PlaceKey] = set()
         self.places: Dict[PlaceKey, Place] = {}
         self._reads_data: Dict[PlaceKey, Place] = {}
         self._known: Set[PlaceKey] = set()
@@ -135,7 +133,8 @@ class Observer:
         """What comes belongs to ``step``; nothing is reduced unless ``active``."""
         self.step = step
         self.active = active
-        self._part = -1
+        self.passes.begin_step()
+        self._running.clear()
 
     def _failed(self, error: BaseException) -> None:
         self._on_problem(Problem("error", f"{type(error).__name__}: {error}"))
@@ -168,81 +167,74 @@ class Observer:
         self._handles.extend(handles)
 
     def _on_model_enter(self, *_: Any) -> None:
-        self._pass_counts = self._counts()
-        if not self._pass_counts:
+        passes = self.passes
+        if not passes.enter():
             return
-        self._part += 1
-        self._calls.clear()
-        self._recomputed.clear()
-        self._seen_forward.clear()
         self._running.clear()
         if self._graph is not None:
             self._graph.forget_tensors()
-        self._backward_began = False
+            if passes.part >= _MOST_EARLY_PASSES:
+                self.finish_discovery()
+        if passes.part == _MOST_PASSES:
+            text = (
+                f"{_MOST_PASSES} passes in step {self.step}: give watch() the optimizer that steps"
+            )
+            self._on_problem(Problem("steps", f"{text}, or call step()"))
+        if self.active and passes.phase == Phase.TRAIN:
+            self._gradient_scale = self._scale_of_gradients()
 
     def _on_model_leave(self, _: nn.Module, __: Any, output: Any) -> None:
-        if not (self.active and self._counts()):
-            return
-        for tensor in _tensors_of(output):
-            if tensor.requires_grad:
-                tensor.register_hook(Hook(self._on_backward, self._failed))
+        if self.active and self.passes.counts():
+            hook = Hook(lambda _: self.passes.note_backward(), self._failed)
+            for tensor in _tensors_of(output):
+                if tensor.requires_grad:
+                    tensor.register_hook(hook)
+        self.passes.leave()
 
-    def _on_backward(self, _: torch.Tensor) -> None:
-        self._backward_began = True
-
-    def _counts(self) -> bool:
-        """Whether a forward pass that runs now is part of what is watched."""
-        if self.phase != Phase.TRAIN:
-            return True
-        model = self._model()
-        return torch.is_grad_enabled() and model is not None and model.training
-
-    def _call_of(self, path: str) -> Optional[_Call]:
-        """The call that begins; None where it must not count.
-
-        A checkpointed module runs again in the backward pass. Its first run is observed
-        where gradients were enabled in it, the second one otherwise.
-        """
-        if self._in_backward():
-            key = (path, self._recomputed[path])
-            self._recomputed[path] += 1
-            return None if key in self._seen_forward else _Call(key, True)
-        key = (path, self._calls[path])
-        self._calls[path] += 1
-        if self._counts():
-            self._seen_forward.add(key)
-            return _Call(key, True)
-        return _Call(key, False) if self._pass_counts and self._graph is not None else None
-
-    def _in_backward(self) -> bool:
-        task = getattr(torch._C, "_current_graph_task_id", None)
-        return self._backward_began if task is None else task() != -1
+    @contextlib.contextmanager
+    def frozen(self, phase: Phase) -> Iterator[None]:
+        """Everything within is observed as part of ``phase``."""
+        active, self.active = self.active, True
+        self._reached.clear()
+        try:
+            with self.passes.frozen(phase):
+                yield
+            missed = [name_of(key) for key in self.places if key not in self._reached]
+            if missed:
+                text = f"{phase.name}: {', '.join(missed)} did not run as a module"
+                self._on_problem(Problem("unreached", text))
+        finally:
+            self.active = active
 
     def _on_enter(
         self, path: str, module: nn.Module, info: _modules.ModuleInfo, arguments: Tuple[Any, ...]
     ) -> None:
-        call = self._call_of(path)
+        call = self.passes.call(path)
         tensor = arguments[0] if arguments else None
-        if not isinstance(tensor, torch.Tensor):
+        if call is not None and not isinstance(tensor, torch.Tensor):
+            text = f"{name_of(call.key)} is called without a tensor as its first argument"
+            self._on_problem(Problem("arguments", text))
             call = None
         self._running[path].append(call)
         if call is None or not isinstance(tensor, torch.Tensor):
             return
-        key = call.key
         if self._graph is not None:
-            node = self._graph.enter(key, info, module, tensor)
+            node = self._graph.enter(call.key, info, module, tensor)
             if call.observed:
-                self._discover_input(key, info, node, tensor)
-            return
-        if key not in self._known:
-            self._on_problem(Problem("undeclared", f"{name_of(key)} was not in the first pass"))
-            return
-        place = self.places.get(key)
+                self._discover_input(call, info, node, tensor)
+        elif call.observed and call.key not in self._known:
+            text = f"{name_of(call.key)} was not in the first pass"
+            self._on_problem(Problem("undeclared", text))
+        elif call.observed:
+            self._observe_input(call, info, tensor)
+
+    def _observe_input(self, call: Call, info: _modules.ModuleInfo, tensor: torch.Tensor) -> None:
+        place = self.places.get(call.key)
         if place is not None and info.role is Role.ACTIVATION:
-            self._observe(place, Signal.PRE_ACTIVATION, tensor, place.unit_axis)
-        reader = self._reads_data.get(key)
-        if reader is not None and self.phase == Phase.TRAIN:
-            self._observe(reader, Signal.INPUT, tensor, info.unit_axis or -1)
+            self._observe(place, call, Signal.PRE_ACTIVATION, tensor, place.unit_axis)
+        reader = self._reads_data.get(call.key)
+        if reader is not None and self.passes.phase == Phase.TRAIN:
+            self._observe(reader, call, Signal.INPUT, tensor, info.unit_axis or -1)
 
     def _on_leave(self, path: str, output: Any) -> None:
         running = self._running[path]
@@ -250,59 +242,70 @@ class Observer:
         tensors = list(_tensors_of(output))
         if call is None or not tensors:
             return
-        key, tensor = call.key, tensors[0]
         if self._graph is not None:
-            node = self._graph.nodes[key]
-            self._graph.leave(node, tensor)
+            node = self._graph.nodes[call.key]
+            self._graph.leave(node, tensors[0])
             if call.observed:
-                self._discover_output(node, tensor)
+                self._discover_output(call, node, tensors[0])
             return
-        place = self.places.get(key)
-        if place is None:
+        place = self.places.get(call.key)
+        if place is not None and call.observed:
+            self._observe_output(place, call, tensors[0])
+
+    def _observe_output(self, place: Place, call: Call, tensor: torch.Tensor) -> None:
+        self._reached.add(call.key)
+        if call.key[0] in self._selection.functional:
+            self._observe(place, call, Signal.PRE_ACTIVATION, tensor, place.unit_axis)
             return
-        if place.spec.name in self._selection.functional:
-            self._observe(place, Signal.PRE_ACTIVATION, tensor, place.unit_axis)
-            return
-        self._observe(place, Signal.ACTIVATION, tensor, place.unit_axis)
-        if tensor.requires_grad and self.phase == Phase.TRAIN:
+        self._observe(place, call, Signal.ACTIVATION, tensor, place.unit_axis)
+        if tensor.requires_grad and self.passes.phase == Phase.TRAIN:
             rule = place.rule(Signal.OUTPUT_GRADIENT)
-            self._await_gradient(key, rule, tensor, place.unit_axis)
+            self._await_gradient(call, rule, tensor, place.unit_axis)
 
     def _discover_input(
-        self, key: PlaceKey, info: _modules.ModuleInfo, node: Node, tensor: torch.Tensor
+        self, call: Call, info: _modules.ModuleInfo, node: Node, tensor: torch.Tensor
     ) -> None:
         if info.role is Role.ACTIVATION:
-            self._observe_early(key, node, Signal.PRE_ACTIVATION, tensor)
-        elif info.role is Role.AFFINE and not node.sources and self.phase == Phase.TRAIN:
+            self._observe_early(call, node, Signal.PRE_ACTIVATION, tensor)
+        elif info.role is Role.AFFINE and not node.sources and self.passes.phase == Phase.TRAIN:
             rule = rule_for(Signal.INPUT, activation_of(node, self._selection))
-            self._keep(key, Signal.INPUT, self._reduce(rule, tensor, info.unit_axis or -1))
+            self._keep(
+                call,
+                Signal.INPUT,
+                self._reducer.reduce(rule, tensor, info.unit_axis or -1, mask=self.mask),
+            )
 
-    def _discover_output(self, node: Node, tensor: torch.Tensor) -> None:
-        if tensor.dim() == 0:
-            return
+    def _discover_output(self, call: Call, node: Node, tensor: torch.Tensor) -> None:
         axis = unit_axis_of(node, self._selection)
+        rank = tensor.dim()
+        if axis is None or not -rank <= axis < rank:
+            text = f"which axis of {tuple(tensor.shape)} counts the units of {name_of(call.key)}?"
+            if node.info.role is not Role.NORM:
+                self._on_problem(Problem("axis", f"{text} Say so with unit_axes"))
+            return
         self._widths.setdefault(node.key, tensor.shape[axis])
+        self._reached.add(call.key)
         if node.key[0] in self._selection.functional:
-            self._observe_early(node.key, node, Signal.PRE_ACTIVATION, tensor)
+            self._observe_early(call, node, Signal.PRE_ACTIVATION, tensor)
             return
-        self._observe_early(node.key, node, Signal.ACTIVATION, tensor)
-        if tensor.requires_grad and self.phase == Phase.TRAIN:
+        self._observe_early(call, node, Signal.ACTIVATION, tensor)
+        if tensor.requires_grad and self.passes.phase == Phase.TRAIN:
             rule = rule_for(Signal.OUTPUT_GRADIENT, activation_of(node, self._selection))
-            self._await_gradient(node.key, rule, tensor, axis)
+            self._await_gradient(call, rule, tensor, axis)
 
-    def _observe_early(
-        self, key: PlaceKey, node: Node, signal: Signal, tensor: torch.Tensor
-    ) -> None:
-        rule = rule_for(signal, activation_of(node, self._selection))
+    def _observe_early(self, call: Call, node: Node, signal: Signal, tensor: torch.Tensor) -> None:
         axis = unit_axis_of(node, self._selection)
-        self._keep(key, signal, self._reduce(rule, tensor, axis))
+        if axis is None or not -tensor.dim() <= axis < tensor.dim():
+            return
+        rule = rule_for(signal, activation_of(node, self._selection))
+        self._keep(call, signal, self._reducer.reduce(rule, tensor, axis, mask=self.mask))
 
-    def _keep(self, key: PlaceKey, signal: Signal, pending: Optional[PendingSummary]) -> None:
+    def _keep(self, call: Call, signal: Signal, pending: Optional[PendingSummary]) -> None:
         if pending is None:
             return
-        part = max(0, self._part)
-        seen = Observation(name_of(key), signal, self.phase, self.step, part, pending)
-        self._early.append((key, seen))
+        phase = self.passes.phase
+        seen = Observation(name_of(call.key), signal, phase, self.step, call.part, pending)
+        self._early.append((call.key, seen))
 
     def finish_discovery(self) -> None:
         """The first pass is over: declares the layers and emits what waited for that."""
@@ -311,8 +314,7 @@ class Observer:
             return
         self._graph = None
         places = places_of(graph, self._widths, self._selection)
-        nodes = {name_of(node.key): node for node in graph.nodes.values()}
-        self.places = {nodes[each.spec.name].key: each for each in places}
+        self.places = {each.key: each for each in places}
         self._known = set(graph.nodes)
         names: Dict[PlaceKey, str] = {}
         for node in graph.nodes.values():
@@ -342,36 +344,56 @@ class Observer:
                 handle.remove()
 
     def _await_gradient(
-        self, key: PlaceKey, rule: ReductionRule, tensor: torch.Tensor, axis: int
+        self, call: Call, rule: ReductionRule, tensor: torch.Tensor, axis: int
     ) -> None:
-        step, part = self.step, max(0, self._part)
+        step, scale, mask = self.step, self._gradient_scale, self.mask
+        name = name_of(call.key)
+        came: List[bool] = []
 
         def on_gradient(gradient: torch.Tensor) -> None:
-            pending = self._reduce(rule, gradient, axis, scale=self.gradient_scale)
+            self.passes.note_backward()
+            if came:
+                text = f"{name}: of several backward passes over one forward pass the first counts"
+                self._on_problem(Problem("backward", text))
+                return
+            came.append(True)
+            pending = self._reducer.reduce(rule, gradient, axis, scale=scale, mask=mask)
             if pending is None:
                 return
-            seen = Observation(
-                name_of(key), Signal.OUTPUT_GRADIENT, Phase.TRAIN, step, part, pending
-            )
+            signal = Signal.OUTPUT_GRADIENT
+            seen = Observation(name, signal, Phase.TRAIN, step, call.part, pending)
             if self._graph is not None:
-                self._early.append((key, seen))
-            elif key in self.places:
+                self._early.append((call.key, seen))
+            elif call.key in self.places:
                 self._emit(seen)
 
-        tensor.register_hook(Hook(on_gradient, self._failed))
+        if not tensor._backward_hooks or tensor.grad_fn is None:
+            tensor.register_hook(Hook(on_gradient, self._failed))
+            return
+        # Torch 1 leaves further hooks of a tensor where the first one was, although an
+        # operation in place has changed what the tensor is since.
+        index = tensor.output_nr
 
-    def _observe(self, place: Place, signal: Signal, tensor: torch.Tensor, axis: int) -> None:
+        def on_function(_: Any, gradients: Tuple[Optional[torch.Tensor], ...]) -> None:
+            gradient = gradients[index]
+            if gradient is not None:
+                on_gradient(gradient)
+
+        tensor.grad_fn.register_hook(Hook(on_function, self._failed))
+
+    def _observe(
+        self, place: Place, call: Call, signal: Signal, tensor: torch.Tensor, axis: int
+    ) -> None:
         width = place.spec.width_of(signal)
         rank = tensor.dim()
         if not -rank <= axis < rank or tensor.shape[axis] != width:
             text = f"{place.spec.name} {signal.name}: {tuple(tensor.shape)}, not {width} units"
             self._on_problem(Problem("shape", text))
             return
-        pending = self._reduce(place.rule(signal), tensor, axis)
+        pending = self._reducer.reduce(place.rule(signal), tensor, axis, mask=self.mask)
         if pending is not None:
-            part = max(0, self._part)
-            name = place.spec.name
-            self._emit(Observation(name, signal, self.phase, self.step, part, pending))
+            name, phase = place.spec.name, self.passes.phase
+            self._emit(Observation(name, signal, phase, self.step, call.part, pending))
 
     def observe_parameter(self, place: Place, signal: Signal, tensor: torch.Tensor) -> None:
         """WEIGHT, BIAS, WEIGHT_GRADIENT or WEIGHT_UPDATE of the step that ends."""
@@ -383,69 +405,24 @@ class Observer:
             axis = of_weight
         if tensor.dim() == 0 or tensor.shape[axis] != place.spec.width_of(signal):
             return
-        pending = self._reduce(place.rule(signal), tensor, axis, has_clusters=False)
+        pending = self._reducer.reduce(place.rule(signal), tensor, axis, has_clusters=False)
         if pending is not None:
             name = place.spec.name
             self._emit(Observation(name, signal, Phase.TRAIN, self.step, 0, pending))
 
-    def _reduce(
-        self,
-        rule: ReductionRule,
-        tensor: torch.Tensor,
-        axis: int,
-        *,
-        scale: float = 1.0,
-        has_clusters: bool = True,
-    ) -> Optional[PendingSummary]:
-        rank = tensor.dim()
-        unit_axis = axis % rank if rank > 0 else 0
-        if tensor.dtype not in _DTYPES or tensor.layout != torch.strided or not 1 <= rank <= 8:
-            self._on_problem(Problem("dtype", f"{tensor.dtype}, {rank} axes, {tensor.layout}"))
-            return None
-        cluster_axis = self._cluster_axis(rank, unit_axis) if has_clusters else None
-        mask = self._mask_for(tensor, unit_axis) if has_clusters else None
-        with torch.no_grad():
-            values = tensor.detach()
-            if self._native is not None and values.device.type == "cpu":
-                return self._native.reduce(
-                    values,
-                    rule,
-                    unit_axis=unit_axis,
-                    cluster_axis=cluster_axis,
-                    mask=mask,
-                    scale=scale,
-                )
-            return self._torch.reduce(
-                values,
-                rule,
-                unit_axis=unit_axis,
-                cluster_axis=cluster_axis,
-                mask=mask,
-                scale=scale,
-            )
 
-    def _cluster_axis(self, rank: int, unit_axis: int) -> Optional[int]:
-        if rank < 2:
-            return None
-        batch = 1 if rank == 3 and not self._batch_first and unit_axis == 2 else 0
-        return None if batch == unit_axis else batch
-
-    def _mask_for(self, tensor: torch.Tensor, unit_axis: int) -> Optional[torch.Tensor]:
-        """The padding mask, where it has the shape of the tensor without its units."""
-        mask = self.mask
-        if mask is None:
-            return None
-        shape = tensor.shape[:unit_axis] + tensor.shape[unit_axis + 1 :]
-        return mask if mask.shape == shape else None
-
-
-def _tensors_of(output: Any) -> Iterator[torch.Tensor]:
-    """The tensors of a module's output, through tuples, lists and dicts."""
+def _tensors_of(output: Any, depth: int = 3) -> Iterator[torch.Tensor]:
+    """The tensors of a module's output, through containers and objects."""
     if isinstance(output, torch.Tensor):
         yield output
+        return
+    inner: Iterable[Any] = ()
+    if isinstance(output, (tuple, list)):
+        inner = output
     elif isinstance(output, dict):
-        for each in output.values():
-            yield from _tensors_of(each)
-    elif isinstance(output, (tuple, list)):
-        for each in output:
-            yield from _tensors_of(each)
+        inner = output.values()
+    elif hasattr(output, "__dict__") and not isinstance(output, nn.Module):
+        inner = vars(output).values()
+    if depth > 0:
+        for each in inner:
+            yield from _tensors_of(each, depth - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 import weakref
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Mapping, Sequence
 
 import torch
 
@@ -19,20 +19,22 @@ class StepHooks:
 
     Args:
         optimizer: whose steps.
-        before: called before each step; must not raise.
+        before: called before each step, with whether it was given a closure; must not raise.
         after: called after each step that did not raise; must not raise.
     """
 
     def __init__(
         self,
         optimizer: torch.optim.Optimizer,
-        before: Callable[[], None],
+        before: Callable[[bool], None],
         after: Callable[[], None],
     ) -> None:
         self._handles: List[Any] = []
         if hasattr(optimizer, "register_step_pre_hook"):
             self._handles = [
-                optimizer.register_step_pre_hook(lambda *_: before()),
+                optimizer.register_step_pre_hook(
+                    lambda _, arguments, options: before(_has_closure(arguments[1:], options))
+                ),
                 optimizer.register_step_post_hook(lambda *_: after()),
             ]
             return
@@ -42,7 +44,7 @@ class StepHooks:
     def _wrap(
         self,
         optimizer: torch.optim.Optimizer,
-        before: Callable[[], None],
+        before: Callable[[bool], None],
         after: Callable[[], None],
     ) -> None:
         watched = self._optimizer
@@ -56,7 +58,7 @@ class StepHooks:
             # A copy carries this function, not what is watched.
             mine = active[0] and self is watched()
             if mine:
-                before()
+                before(_has_closure(arguments, options))
             if function is not None:
                 result = function(self, *arguments, **options)
             else:
@@ -86,3 +88,7 @@ class StepHooks:
                 del optimizer.__dict__["step"]
             else:
                 setattr(optimizer, "step", self._original)
+
+
+def _has_closure(arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
+    return any(each is not None for each in (*arguments, options.get("closure")))

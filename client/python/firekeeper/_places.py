@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import weakref
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
 
-from firekeeper import _graph, _modules
+from firekeeper import _graph, _modules, _names
 from firekeeper._firing_rule import ReductionRule, rule_for
 from firekeeper._graph import Node, PlaceKey
 from firekeeper._modules import Role
@@ -56,19 +57,24 @@ class Place:
     """One layer.
 
     Attributes:
+        key: which call of which module it is.
         spec: what is declared of it.
-        module: the activation, or the affine module without one.
-        affine: the module with WEIGHT and BIAS; None: it has none.
+        affine_reference: of ``affine``; a watcher keeps no model alive.
         unit_axis: of ACTIVATION and PRE_ACTIVATION.
         reads_data: no other layer comes before it: its INPUT is observed.
     """
 
+    key: PlaceKey
     spec: LayerSpec
-    module: nn.Module
-    affine: Optional[nn.Module]
+    affine_reference: Optional["weakref.ref[nn.Module]"]
     unit_axis: int
     reads_data: bool
     _rules: Dict[Signal, ReductionRule] = dataclasses.field(default_factory=dict)
+
+    @property
+    def affine(self) -> Optional[nn.Module]:
+        """The module with WEIGHT and BIAS; None: it has none."""
+        return None if self.affine_reference is None else self.affine_reference()
 
     def rule(self, signal: Signal) -> ReductionRule:
         """How ``signal`` of this layer is reduced."""
@@ -82,7 +88,8 @@ class Place:
 def name_of(key: PlaceKey) -> str:
     """The layer's name in the protocol: ``encoder.0.relu``, ``encoder.0.relu:1``."""
     path, call = key
-    return (path or "model") + (f":{call}" if call else "")
+    name = _names.valid_name(path or "model")
+    return name + (f":{call}" if call else "")
 
 
 def activation_of(node: Node, selection: Selection) -> ActivationSpec:
@@ -91,8 +98,8 @@ def activation_of(node: Node, selection: Selection) -> ActivationSpec:
     return given or node.info.activation or ActivationSpec(Activation.LINEAR)
 
 
-def unit_axis_of(node: Node, selection: Selection) -> int:
-    """The axis of the output that counts the units."""
+def unit_axis_of(node: Node, selection: Selection) -> Optional[int]:
+    """The axis of the output that counts the units; None: not known."""
     return selection.unit_axes.get(node.key[0], node.unit_axis)
 
 
@@ -111,18 +118,19 @@ def places_of(
     residual = _graph.residual_places(layers)
     taken = [each for each in layers if selection.takes(name_of(each.key))]
     places: List[Place] = []
-    for order, node in enumerate(taken):
+    for index, node in enumerate(taken):
         names = [name_of(each.key) for each in _graph.inputs_of(node) if each in taken]
         # What comes through code that leaves no trace was still made by a layer.
-        if not names and order > 0:
-            names = [name_of(taken[order - 1].key)]
+        if not names and index > 0:
+            names = [name_of(taken[index - 1].key)]
+        order = layers.index(node)
         place = _place(node, widths[node.key], selection)
         spec = dataclasses.replace(
             place.spec,
             order=order,
             inputs=tuple(names),
             residual=node.key in residual,
-            is_output=order == len(taken) - 1 and len(taken) > 1,
+            is_output=order == len(layers) - 1 and len(layers) > 1,
         )
         places.append(dataclasses.replace(place, spec=spec, reads_data=order == 0))
     return places
@@ -163,4 +171,6 @@ def _place(node: Node, width: int, selection: Selection) -> Place:
     )
     if spec.kind == LayerKind.UNSPECIFIED:
         spec = dataclasses.replace(spec, kind=LayerKind.ACTIVATION)
-    return Place(spec, node.module, affine, unit_axis_of(node, selection), False)
+    axis = unit_axis_of(node, selection)
+    assert axis is not None  # it has a width
+    return Place(node.key, spec, None if affine is None else weakref.ref(affine), axis, False)

@@ -23,7 +23,7 @@ import weakref
 from typing import Any, List, Optional, Sequence, Set, Tuple
 
 from firekeeper._inbox import DoneItem, ScalarItem
-from firekeeper._launch_token import launch_token_from_environment, random_launch_token
+from firekeeper._launch_token import launch_token
 from firekeeper._names import MAX_STEP, is_valid_name
 from firekeeper._options import SenderOptions, check_layers, check_options
 from firekeeper._pending import PendingSummary
@@ -87,11 +87,7 @@ class Sender:
             self._close_result = False
             _logger.error("%s; nothing is sent, training goes on", error)
             return
-        self._launch_token = (
-            options.launch_token
-            or launch_token_from_environment(os.environ)
-            or random_launch_token()
-        )
+        self._launch_token = options.launch_token or launch_token(os.environ, options.source_count)
         if os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() in ("1", "true", "yes", "t", "y"):
             _logger.warning(
                 "GRPC_ENABLE_FORK_SUPPORT is on: gRPC may hang in os.fork(); allowed: 0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import logging
 import os
 import threading
@@ -11,7 +12,6 @@ import weakref
 from typing import (
     Any,
     Callable,
-    Deque,
     Dict,
     Iterable,
     List,
@@ -27,21 +27,24 @@ from torch import nn
 
 from firekeeper import _config, _recycle, _wrappers
 from firekeeper._client import Client
+from firekeeper._frozen import run_frozen
 from firekeeper._live import EventCallback, Live
 from firekeeper._observer import Observation, Observer, Problem
 from firekeeper._options import SenderOptions
 from firekeeper._optimizer import StepHooks
-from firekeeper._places import Place, Selection
+from firekeeper._parameters import Parameters
+from firekeeper._places import Selection
 from firekeeper._sampler import LONGEST_DISTANCE, Sampler
+from firekeeper._scalars import Scalars
 from firekeeper._sender import Counters, Sender
-from firekeeper._vocabulary import ActivationSpec, LayerSpec, Phase, Signal
+from firekeeper._vocabulary import ActivationSpec, LayerSpec, Phase
 
 _logger = logging.getLogger("firekeeper")
 
 _watchers: "weakref.WeakKeyDictionary[nn.Module, Watcher]" = weakref.WeakKeyDictionary()
 
-# Scalars that a device still computes.
-_MAX_WAITING_SCALARS = 1024
+# Steps without a layer after which something is wrong.
+_STEPS_WITHOUT_LAYERS = 32
 
 Optimizers = Union[torch.optim.Optimizer, Sequence[torch.optim.Optimizer]]
 
@@ -73,16 +76,14 @@ class Watcher:
         self._sampler = sampler
         self._start_sender = start_sender
         self._sender: Optional[Sender] = None
-        self._step = resume_step
+        self._step = self._first_step = resume_step
         self._sends_scalars = sends_scalars
         self._scaler = scaler
         self._problems: Dict[str, int] = collections.Counter()
         self._lock = threading.Lock()
         self._closed = False
-        self._before: Dict[int, torch.Tensor] = {}
-        self._scalars: Deque[Tuple[str, int, torch.Tensor, Any]] = collections.deque(
-            maxlen=_MAX_WAITING_SCALARS
-        )
+        self._scalars = Scalars()
+        self._scale_step = -1
         self._began = time.perf_counter()
         self._pid = os.getpid()
         self._observer = Observer(
@@ -90,19 +91,20 @@ class Watcher:
             selection,
             batch_first=batch_first,
             emit=self._emit,
+            scale_of_gradients=self._scale_of_gradients,
             declare=self._on_declared,
             on_problem=self._on_problem,
         )
         self._observer.begin_step(resume_step, True)
-        if scaler is not None:
-            self._guarded(self._read_loss_scale)()
         self._optimizers = [weakref.ref(each) for each in optimizers]
+        self._parameters = Parameters(self._observer, self._optimizers)
         self._step_hooks = [
-            StepHooks(each, self._guarded(self._before_step), self._guarded(self._ignore))
-            for each in optimizers[:-1]
-        ] + [
-            StepHooks(each, self._guarded(self._before_step), self._end_step)
-            for each in optimizers[-1:]
+            StepHooks(
+                each,
+                functools.partial(self._guarded_before_step, number),
+                self._end_step if number == len(optimizers) - 1 else self._ignore,
+            )
+            for number, each in enumerate(optimizers)
         ]
 
     def __enter__(self) -> "Watcher":
@@ -141,7 +143,7 @@ class Watcher:
 
     def step(self) -> None:
         """Ends a step by hand, where no optimizer was given."""
-        self._guarded(self._before_step)()
+        self._guarded_before_step(-1, False)
         self._end_step()
 
     def dead_units(self, layer: str) -> List[int]:
@@ -197,6 +199,13 @@ class Watcher:
                 return place.affine
         return None
 
+    def note_again(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+        """watch() was called again."""
+        mine = {id(reference()) for reference in self._optimizers}
+        if any(id(each) not in mine for each in optimizers):
+            text = "watch() again with another optimizer: close() the watcher before"
+            self._on_problem(Problem("again", text))
+
     def note_caveats(self, model: nn.Module) -> None:
         """Says what cannot be observed because of what is wrapped around the model."""
         for kind, text in _wrappers.caveats(model):
@@ -212,7 +221,7 @@ class Watcher:
 
         A tensor of one entry is read later, without waiting for its device.
         """
-        self._guarded(lambda: self._note_scalar(name, value))()
+        self._guarded(lambda: self._scalars.note(name, self._step, value))()
 
     def loss(self, value: Union[float, torch.Tensor]) -> None:
         """``scalar("loss", value)``."""
@@ -221,7 +230,8 @@ class Watcher:
     def padding_mask(self, valid: Optional[torch.Tensor]) -> None:
         """Which positions hold data, from now on: bool [batch, position], True = valid.
 
-        Applied to every tensor whose axes without its units have that shape. None: all.
+        Applied to every tensor whose axes without its units have that shape, [position,
+        batch] without ``batch_first``, and to its gradient. None: all.
         """
         self._observer.mask = valid
 
@@ -242,7 +252,7 @@ class Watcher:
         Raises:
             Exception: what the model raises.
         """
-        self._run_frozen(batches, forward, Phase.PROBE, training=False)
+        self._run_frozen(batches, forward, Phase.PROBE)
 
     def birth(
         self,
@@ -253,7 +263,7 @@ class Watcher:
 
         Arguments and exceptions are those of ``probe``.
         """
-        self._run_frozen(batches, forward, Phase.BIRTH, training=True)
+        self._run_frozen(batches, forward, Phase.BIRTH)
 
     def close(self, deadline: float = 5.0) -> bool:
         """Sends what is buffered and takes the hooks off.
@@ -271,7 +281,8 @@ class Watcher:
             hooks.remove()
         self._guarded(self._observer.finish_discovery)()
         self._observer.remove()
-        self._guarded(lambda: self._send_scalars(wait=True))()
+        self._guarded(lambda: self._scalars.send(wait=True))()
+        self._parameters.forget()
         model = self._model()
         if model is not None:
             _watchers.pop(model, None)
@@ -313,6 +324,7 @@ class Watcher:
             self._on_problem(Problem("layers", "the model has no layer that is known"))
             return
         self._sender = self._start_sender(layers)
+        self._scalars.start(self._sender)
 
     def _emit(self, seen: Observation) -> None:
         if self._sender is not None:
@@ -320,73 +332,41 @@ class Watcher:
                 seen.layer, seen.signal, seen.phase, seen.step, seen.part, seen.pending
             )
 
-    def _before_step(self) -> None:
+    def _guarded_before_step(self, number: int, has_closure: bool) -> None:
+        self._guarded(lambda: self._before_step(number, has_closure))()
+
+    def _before_step(self, number: int, has_closure: bool) -> None:
         if self._closed or not self._observer.active:
             return
         self._observer.finish_discovery()
-        self._before.clear()
-        trained = self._trained()
-        for place in self._observer.places.values():
-            self._observe_parameters(place, trained)
-        if self._sends_scalars:
-            self._note_gradient_norm()
-
-    def _trained(self) -> Dict[int, torch.optim.Optimizer]:
-        found: Dict[int, torch.optim.Optimizer] = {}
-        for reference in self._optimizers:
-            optimizer = reference()
-            if optimizer is None:
-                continue
-            for group in optimizer.param_groups:
-                for parameter in group["params"]:
-                    found[id(parameter)] = optimizer
-        return found
-
-    def _observe_parameters(
-        self, place: Place, trained: Mapping[int, torch.optim.Optimizer]
-    ) -> None:
-        observe = self._observer.observe_parameter
-        weight = getattr(place.affine, "weight", None)
-        bias = getattr(place.affine, "bias", None)
-        if isinstance(weight, torch.Tensor):
-            observe(place, Signal.WEIGHT, weight)
-            if weight.grad is not None and not weight.grad.is_sparse:
-                observe(place, Signal.WEIGHT_GRADIENT, weight.grad)
-            if id(weight) in trained and weight.grad is not None:
-                self._before[id(weight)] = weight.detach().clone()
-        if isinstance(bias, torch.Tensor):
-            observe(place, Signal.BIAS, bias)
+        if has_closure:
+            text = "step(closure) computes gradients itself: WEIGHT_GRADIENT and gradient_norm"
+            self._on_problem(Problem("closure", text))
+        self._parameters.before_step(number, has_gradients=not has_closure)
 
     def _after_step(self) -> None:
         if self._closed:
             return
         if self._observer.active:
-            self._observe_updates()
-            self._note_rates()
-        self._send_scalars(wait=False)
+            norm = self._parameters.after_step()
+            if self._sends_scalars:
+                self._note_rates()
+                if norm is not None:
+                    self._scalars.note("gradient_norm", self._step, norm)
+        self._scalars.send(wait=False)
         if self._sender is not None:
             self._sender.step_done(self._step)
         now = time.perf_counter()
         self._sampler.took(self._step, now - self._began)
         self._began = now
         self._step += 1
+        if not self._observer.declared and self._step - self._first_step == _STEPS_WITHOUT_LAYERS:
+            text = "no forward pass of the model in training mode, with gradients enabled"
+            self._on_problem(Problem("passes", text))
         active = self._sampler.includes(self._step) or not self._observer.declared
         self._observer.begin_step(self._step, active)
-        if active and self._scaler is not None:
-            self._read_loss_scale()
-
-    def _observe_updates(self) -> None:
-        for place in self._observer.places.values():
-            weight = getattr(place.affine, "weight", None)
-            before = self._before.get(id(weight))
-            if before is None or not isinstance(weight, torch.Tensor):
-                continue
-            self._observer.observe_parameter(place, Signal.WEIGHT_UPDATE, weight.detach() - before)
-        self._before.clear()
 
     def _note_rates(self) -> None:
-        if not self._sends_scalars:
-            return
         number = 0
         for reference in self._optimizers:
             optimizer = reference()
@@ -394,103 +374,28 @@ class Watcher:
                 continue
             for group in optimizer.param_groups:
                 name = "learning_rate" if number == 0 else f"learning_rate.{number}"
-                self._note_scalar(name, group["lr"])
+                self._scalars.note(name, self._step, group["lr"])
                 number += 1
 
-    def _note_gradient_norm(self) -> None:
-        norms: List[torch.Tensor] = []
-        for reference in self._optimizers:
-            optimizer = reference()
-            if optimizer is None:
-                continue
-            for group in optimizer.param_groups:
-                for parameter in group["params"]:
-                    if parameter.grad is not None and not parameter.grad.is_sparse:
-                        norms.append(parameter.grad.detach().float().norm())
-        if norms and len({each.device for each in norms}) == 1:
-            self._note_scalar("gradient_norm", torch.stack(norms).norm())
-
-    def _read_loss_scale(self) -> None:
-        scale = float(self._scaler.get_scale()) if self._scaler is not None else 1.0
-        if scale > 0.0:
-            self._observer.gradient_scale = 1.0 / scale
-        if self._sends_scalars:
-            self._note_scalar("loss_scale", scale)
-
-    def _note_scalar(self, name: str, value: Union[float, torch.Tensor]) -> None:
-        if not isinstance(value, torch.Tensor):
-            self._send_scalar(name, self._step, float(value))
-            return
-        value = value.detach()
-        event = None
-        if value.device.type == "cuda":
-            value = value.to("cpu", non_blocking=True)
-            event = torch.cuda.Event()
-            event.record()
-        self._scalars.append((name, self._step, value, event))
-        self._send_scalars(wait=False)
-
-    def _send_scalars(self, *, wait: bool) -> None:
-        """Sends the scalars that their device has computed."""
-        if self._sender is None:
-            return
-        while self._scalars:
-            name, step, value, event = self._scalars[0]
-            if event is not None and not wait and not event.query():
-                return
-            if event is not None:
-                event.synchronize()
-            self._scalars.popleft()
-            self._send_scalar(name, step, float(value))
-
-    def _send_scalar(self, name: str, step: int, value: float) -> None:
-        if self._sender is None:
-            self._scalars.append((name, step, torch.tensor(value, dtype=torch.float64), None))
-        else:
-            self._sender.scalar(name, step, value)
+    def _scale_of_gradients(self) -> float:
+        """1 / the factor of the loss of the pass that begins."""
+        if self._scaler is None:
+            return 1.0
+        scale = float(self._scaler.get_scale())
+        if self._sends_scalars and self._scale_step != self._step:
+            self._scale_step = self._step
+            self._scalars.note("loss_scale", self._step, scale)
+        return 1.0 / scale if scale > 0.0 else 1.0
 
     def _run_frozen(
         self,
         batches: Iterable[Any],
         forward: Optional[Callable[[nn.Module, Any], Any]],
         phase: Phase,
-        *,
-        training: bool,
     ) -> None:
         model = self._model()
-        if model is None or self._closed:
-            return
-        observer = self._observer
-        modes = {module: module.training for module in model.modules()}
-        buffers = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
-        active = observer.active
-        observer.phase, observer.active = phase, True
-        observer.begin_step(self._step, True)
-        try:
-            with torch.random.fork_rng():
-                model.train(training)
-                for batch in batches:
-                    # The graph of the first pass tells which layer reads which.
-                    with torch.set_grad_enabled(not observer.declared):
-                        _forward(model, batch, forward)
-                    observer.finish_discovery()
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
-            with torch.no_grad():
-                for name, buffer in model.named_buffers():
-                    buffer.copy_(buffers[name])
-            observer.phase = Phase.TRAIN
-            observer.begin_step(self._step, active)
-
-
-def _forward(
-    model: nn.Module, batch: Any, forward: Optional[Callable[[nn.Module, Any], Any]]
-) -> None:
-    if forward is not None:
-        forward(model, batch)
-    else:
-        model(batch[0] if isinstance(batch, (tuple, list)) else batch)
+        if model is not None and not self._closed:
+            run_frozen(model, self._observer, batches, forward, phase)
 
 
 def watch(
@@ -575,6 +480,7 @@ def watch(
     inner = _wrappers.unwrapped(model)
     known = _watchers.get(inner)
     if known is not None:
+        known.note_again(_optimizers_of(optimizer))
         return known
     if not 0 <= data_shard < max(1, data_shards):
         allowed = f"0 to {max(1, data_shards) - 1}, for data_shards {data_shards}"
@@ -644,6 +550,20 @@ class _Disabled(Watcher):
             scaler=None,
         )
         self.close()
+
+    def dead_units(self, layer: str) -> List[int]:
+        """None is known."""
+        return []
+
+    def diagnosis(self) -> Dict[str, Any]:
+        """Nothing is found."""
+        return {
+            "findings": [],
+            "not_observable": [],
+            "consequences": None,
+            "evaluated_through_step": -1,
+            "remedy_outcome": None,
+        }
 
     def on_event(self, callback: EventCallback, *, on_training_thread: bool = False) -> None:
         """No event comes."""

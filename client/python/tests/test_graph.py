@@ -55,7 +55,7 @@ def test_an_activation_takes_the_affine_module_before_it_through_norms() -> None
     relu = graph.nodes[("2", 0)]
     assert _graph.affine_of(relu) is graph.nodes[("0", 0)]
     assert _graph.has_norm_before(relu)
-    assert relu.unit_axis == 1
+    assert relu.unit_axis == -2
     assert _graph.place_of(graph.nodes[("0", 0)]) is relu
 
 

@@ -91,9 +91,10 @@ def test_units_spread_over_processes_are_one_layer(server: processes.Server) -> 
             assert layer["coverage"] == {"shards_received": 1, "shards_expected": 1}
 
 
-def test_training_gives_the_states_of_one_process(server: processes.Server) -> None:
+@pytest.mark.parametrize("world", [2, 4])
+def test_training_gives_the_states_of_one_process(server: processes.Server, world: int) -> None:
     train(server, "one", "trained", 1)
-    train(server, "many", "trained", 2)
+    train(server, "many", "trained", world)
 
     assert units(server, "one", "1")["state"] == units(server, "many", "1")["state"]
 

@@ -479,7 +479,7 @@ def test_an_exception_of_ours_reaches_nobody(monkeypatch: pytest.MonkeyPatch) ->
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(recording.watcher._observer, "_reduce", broken)
+    monkeypatch.setattr(recording.watcher._observer._reducer, "reduce", broken)
     train(model, optimizer, 2)
 
     assert recording.watcher.problems["error"] > 0
