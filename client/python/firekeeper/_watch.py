@@ -82,6 +82,7 @@ class Watcher:
         self._problems: Dict[str, int] = collections.Counter()
         self._lock = threading.Lock()
         self._closed = False
+        self._complete = True
         self._scalars = Scalars()
         self._scale_step = -1
         self._began = time.perf_counter()
@@ -272,10 +273,10 @@ class Watcher:
             deadline: seconds, at most.
 
         Returns:
-            Whether the server has everything. Later calls do nothing and return True.
+            Whether the server has everything. Later calls do nothing and return the same.
         """
         if self._closed:
-            return True
+            return self._complete
         self._closed = True
         for hooks in self._step_hooks:
             hooks.remove()
@@ -286,10 +287,11 @@ class Watcher:
         model = self._model()
         if model is not None:
             _watchers.pop(model, None)
-        done = True if self._sender is None else self._sender.close(deadline)
+        if self._sender is not None:
+            self._complete = self._sender.close(deadline)
         if self._live is not None:
             self._live.close()
-        return done
+        return self._complete
 
     def _guarded(self, function: Callable[[], None]) -> Callable[[], None]:
         def call() -> None:

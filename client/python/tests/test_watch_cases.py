@@ -354,6 +354,16 @@ def test_a_step_with_a_closure_leaves_out_what_it_cannot_see() -> None:
     assert [each.step for each in recording.sender.of("1", Signal.WEIGHT_UPDATE)] == [1, 2]
 
 
+def test_closing_again_says_the_same() -> None:
+    model = mlp()
+    optimizer = sgd(model)
+    watcher = firekeeper.watch(model, optimizer=optimizer, run="run", endpoint="127.0.0.1:1")
+    step(model, optimizer, data(4, 6))
+
+    assert not watcher.close(0.1)
+    assert not watcher.close(0.1)
+
+
 def test_a_loss_is_what_it_was_when_it_was_told() -> None:
     model = mlp()
     optimizer = sgd(model)
