@@ -156,7 +156,13 @@ def test_two_processes_are_one_run(server: processes.Server) -> None:
 
 def test_two_processes_of_torchrun_are_one_run(server: processes.Server) -> None:
     # With its defaults for the two streams PyTorch 1.13 does not start under Python 3.11.
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    torchrun = (
+        "-m",
+        "torch.distributed.run",
+        "--rdzv_backend=c10d",
+        "--rdzv_endpoint=127.0.0.1:0",
+        "--nproc_per_node=2",
+    )
     streams = ("--monitor_interval=0.2", "--redirects=1", "--tee=1")
     flags = ("ddp.py", "--epochs=1", "--run=torchrun")
     python(server, *torchrun, *streams, *flags, FIREKEEPER_EVERY="1")
