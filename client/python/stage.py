@@ -53,10 +53,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=pathlib.Path, metavar="OUT", help="the folder to fill")
     parser.add_argument(
-        "--library", type=pathlib.Path, metavar="PATH", help=package_parts.LIBRARY_NAME
+        "--library",
+        type=pathlib.Path,
+        metavar="PATH",
+        dest="reduction",
+        help=package_parts.LIBRARY_NAME,
     )
     arguments = parser.parse_args()
-    stage(arguments.out, arguments.library)
+    stage(arguments.out, arguments.reduction)
 
 
 if __name__ == "__main__":

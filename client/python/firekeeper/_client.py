@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from typing import Any, Dict, Generator, Iterator, List, Optional, Sequence, Type, Union
 
-from firekeeper import _answers
+from firekeeper import _access, _answers
 from firekeeper._errors import FieldProblem, FirekeeperError
 
 DEFAULT_ENDPOINT = "127.0.0.1:50061"
@@ -78,12 +77,12 @@ class Client:
             raise ValueError(f"timeout: got {timeout} s; it must be positive")
         self.endpoint = _checked_endpoint(_option(endpoint, "ENDPOINT") or DEFAULT_ENDPOINT)
         self.timeout = timeout
-        self._metadata = _authorization(_option(token, "TOKEN"))
-        credentials = _credentials(
-            _option(ca_cert, "CA_CERT"),
-            _option(client_cert, "CLIENT_CERT"),
-            _option(client_key, "CLIENT_KEY"),
-            tls,
+        self._metadata = _access.authorization(_option(token, "TOKEN"))
+        credentials = _access.channel_credentials(
+            tls=tls,
+            ca_cert=_option(ca_cert, "CA_CERT"),
+            client_cert=_option(client_cert, "CLIENT_CERT"),
+            client_key=_option(client_key, "CLIENT_KEY"),
         )
         self._channel = (
             grpc.insecure_channel(self.endpoint, CHANNEL_OPTIONS)
@@ -314,38 +313,6 @@ def _checked_endpoint(endpoint: str) -> str:
     if not colon or not port or endpoint.startswith(("http://", "https://")):
         raise ValueError(f"endpoint: {endpoint!r} is not host:port, as {DEFAULT_ENDPOINT} is")
     return endpoint
-
-
-def _authorization(token: str) -> Sequence[Any]:
-    # The message must not show the token.
-    if not all(" " < character <= "~" for character in token):
-        raise ValueError("token: must be printable ASCII without blanks")
-    return (("authorization", f"Bearer {token}"),) if token else ()
-
-
-def _credentials(ca_cert: str, client_cert: str, client_key: str, tls: bool) -> Any:
-    """Credentials of the channel; None: plaintext."""
-    import grpc
-
-    if bool(client_cert) != bool(client_key):
-        raise ValueError("client_cert and client_key go together")
-    if not (tls or ca_cert or client_cert):
-        return None
-    return grpc.ssl_channel_credentials(
-        root_certificates=_contents(ca_cert),
-        private_key=_contents(client_key),
-        certificate_chain=_contents(client_cert),
-    )
-
-
-def _contents(path: str) -> Optional[bytes]:
-    if not path:
-        return None
-    contents = pathlib.Path(path).read_bytes()
-    # gRPC would take an empty file for "the system's certificates".
-    if not contents:
-        raise ValueError(f"{path} is empty")
-    return contents
 
 
 def _failure(error: Any) -> FirekeeperError:

@@ -5,12 +5,12 @@ gRPC is imported when a Transport is made, which is on the sender's thread.
 
 from __future__ import annotations
 
-import pathlib
 import queue
 import threading
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-from firekeeper._options import SenderOptions, is_token
+from firekeeper import _access
+from firekeeper._options import SenderOptions
 from firekeeper._retry import Code, StreamEnd
 
 METHOD = "/firekeeper.v1.IngestService/Stream"
@@ -68,8 +68,13 @@ class Transport:
             OSError: a file of the options cannot be read.
             ValueError: a file of the options does not hold what it should.
         """
-        metadata = _metadata(self._options)
-        credentials = _credentials(self._options, self._grpc)
+        metadata = _access.authorization(self._options.token, self._options.token_file)
+        credentials = _access.channel_credentials(
+            tls=self._options.tls,
+            ca_cert=self._options.ca_cert,
+            client_cert=self._options.client_cert,
+            client_key=self._options.client_key,
+        )
         target = self._options.endpoint
         channel = (
             self._grpc.insecure_channel(target, _CHANNEL_OPTIONS)
@@ -163,33 +168,6 @@ def _requests(
             return
         wake()
         yield message
-
-
-def _metadata(options: SenderOptions) -> Tuple[Tuple[str, str], ...]:
-    token = options.token
-    if not token and options.token_file:
-        token = pathlib.Path(options.token_file).read_text("utf-8").strip()
-        if not (token and is_token(token)):
-            raise ValueError(f"token_file: {options.token_file} holds no token")
-    return (("authorization", f"Bearer {token}"),) if token else ()
-
-
-def _credentials(options: SenderOptions, grpc: Any) -> Any:
-    """None: plaintext."""
-    files = (options.ca_cert, options.client_key, options.client_cert)
-    if not options.tls and not any(files):
-        return None
-    return grpc.ssl_channel_credentials(*map(_read_file, files))
-
-
-def _read_file(path: str) -> Optional[bytes]:
-    if not path:
-        return None
-    contents = pathlib.Path(path).read_bytes()
-    # Empty would mean "the system's certificates" to gRPC.
-    if not contents:
-        raise ValueError(f"{path} is empty")
-    return contents
 
 
 def _stream_end(error: Any) -> StreamEnd:
