@@ -27,7 +27,8 @@ from firekeeper._vocabulary import (
 
 if TYPE_CHECKING:
     from firekeeper._modules import register_module
-    from firekeeper._watch import Watcher, recycle, watch
+    from firekeeper._watch import recycle, watch
+    from firekeeper._watcher import Watcher
 
 __all__ = [
     "Activation",
@@ -51,7 +52,7 @@ __all__ = [
 ]
 
 _OF_TORCH = {
-    "Watcher": "_watch",
+    "Watcher": "_watcher",
     "recycle": "_watch",
     "watch": "_watch",
     "register_module": "_modules",

@@ -11,7 +11,7 @@ from firekeeper._pending import Summary
 from firekeeper._places import Selection
 from firekeeper._sampler import Sampler
 from firekeeper._vocabulary import LayerSpec, Phase, Signal
-from firekeeper._watch import Watcher
+from firekeeper._watcher import Watcher
 
 _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
