@@ -16,6 +16,10 @@ namespace {
 // true zeros.
 constexpr double kUnderflowMargin = 1000.0;
 
+// Entries to look at for one that is large enough, before the slower way with
+// zeros apart: in practice one of the first few is.
+constexpr Index kLookAhead = 64;
+
 // Units of a block on the exact way that are read together: a cache line.
 constexpr Index kExactUnits = 16;
 
@@ -45,6 +49,7 @@ void UnitAccumulator::AddRows(Index first_unit, Index unit_count,
   assert(rows.size() <= kMaxRows);
   assert(first_unit >= 0 && first_unit + unit_count <= units_);
   if (rows.empty()) return;
+  LookAhead(rows.front(), unit_count);
   const auto tile_width = static_cast<Index>(kernels::TileWidth(dtype_));
   for (Index begin = 0; begin < unit_count; begin += tile_width) {
     AddTile(first_unit, begin, std::min(tile_width, unit_count - begin), rows);
@@ -106,6 +111,7 @@ void UnitAccumulator::AddRun(Index unit, const std::byte* values,
                              std::size_t count) {
   assert(unit >= 0 && unit < units_);
   const std::size_t size = SizeOf(dtype_);
+  LookAhead(values, static_cast<Index>(count));
   while (count > 0) {
     const std::size_t length = std::min(count, kernels::kMaxRun);
     kernels::Piece piece;
@@ -150,6 +156,15 @@ void UnitAccumulator::Fold(Index unit, const kernels::Piece& piece) {
         (firings > zero_firings ? kernels::kSeenNonZeroFiring : 0U);
   }
   if (zeros_wait_) Watch(piece.min, piece.max);
+}
+
+void UnitAccumulator::LookAhead(const std::byte* values, Index count) {
+  const auto size = static_cast<Index>(SizeOf(dtype_));
+  const Index end = std::min(count, kLookAhead) * size;
+  for (Index at = 0; zeros_wait_ && at < end; at += size) {
+    const double value = LoadStored(dtype_, values + at);
+    if (std::isfinite(value)) Watch(value, value);
+  }
 }
 
 void UnitAccumulator::Watch(double min, double max) {

@@ -62,6 +62,8 @@ class UnitAccumulator {
   void Fold(Index unit, const kernels::Piece& piece);
   // Learns from the values of a piece whether zeros are true.
   void Watch(double min, double max);
+  // The same from the first entries of a piece that is about to be added.
+  void LookAhead(const std::byte* values, Index count);
   void AdmitZeros();
   void FillCounts(UnitSummary& summary, bool zeros_count) const;
   void FillClusters(UnitSummary& summary, bool zeros_count) const;

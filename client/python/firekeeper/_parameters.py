@@ -48,13 +48,15 @@ class Parameters:
 
     def after_step(self) -> Optional[torch.Tensor]:
         """The last optimizer has stepped: reduces the updates. Norm of all gradients."""
+        updates: Dict[int, torch.Tensor] = {}
         for place in self._observer.places.values():
             weight = _weight_of(place)
-            before = self._before.get(id(weight))
-            if weight is None or before is None:
-                continue
-            update = weight.detach() - before
-            self._observer.observe_parameter(place, Signal.WEIGHT_UPDATE, update)
+            before = self._before.pop(id(weight), None)
+            if weight is not None and before is not None:
+                updates[id(weight)] = torch.sub(weight.detach(), before, out=before)
+            update = updates.get(id(weight))
+            if update is not None:
+                self._observer.observe_parameter(place, Signal.WEIGHT_UPDATE, update)
         norms, self._norms = self._norms, []
         self.forget()
         if not norms or len({each.device for each in norms}) > 1:

@@ -11,6 +11,9 @@ from firekeeper._steps import should_sample
 # A window of the server has 128 steps: more would leave windows without a sample.
 LONGEST_DISTANCE = 128
 DEFAULT_DISTANCE = 16
+# Reading every parameter takes longer than all that hooks do, and one update changes
+# parameters by a thousandth or so.
+DEFAULT_PARAMETER_DISTANCE = 16
 _SAMPLES = 5
 # The first steps allocate and warm caches.
 _WARM_UP_STEPS = 2
@@ -27,18 +30,28 @@ class Sampler:
         every: distance in steps, a power of two; None: adaptive.
         budget: share of the training time that observing may take.
         adaptive: whether it may adapt at all.
+        parameters_every: distance of the steps whose parameters are read, of those that are
+            observed.
 
     Raises:
-        ValueError: ``every`` is not a power of two up to 128, or ``budget`` not in (0, 1).
+        ValueError: a distance is not a power of two up to 128, or ``budget`` not in (0, 1).
     """
 
-    def __init__(self, every: Optional[int], budget: float, *, adaptive: bool) -> None:
-        if every is not None and not (is_power_of_two(every) and every <= LONGEST_DISTANCE):
-            raise ValueError(f"every: got {every}; allowed are powers of two from 1 to 128")
+    def __init__(
+        self,
+        every: Optional[int],
+        budget: float,
+        *,
+        adaptive: bool,
+        parameters_every: int = DEFAULT_PARAMETER_DISTANCE,
+    ) -> None:
+        _check_distance("every", DEFAULT_DISTANCE if every is None else every)
+        _check_distance("parameters_every", parameters_every)
         if not 0.0 < budget < 1.0:
             raise ValueError(f"budget: got {budget}; allowed is more than 0 and less than 1")
         self.every = DEFAULT_DISTANCE if every is None else every
         self.budget = budget
+        self._parameters_every = parameters_every
         self._adaptive = adaptive and every is None
         self._sampled: List[float] = []
         self._plain: List[float] = []
@@ -46,6 +59,10 @@ class Sampler:
     def includes(self, step: int) -> bool:
         """Whether ``step`` is observed."""
         return should_sample(step, self.every)
+
+    def includes_parameters(self, step: int) -> bool:
+        """Whether parameters, their gradients and updates are read at ``step``."""
+        return self.includes(step) and should_sample(step, self._parameters_every)
 
     def overhead(self) -> Optional[float]:
         """Measured share of the training time; None: not known yet."""
@@ -67,3 +84,8 @@ class Sampler:
             return
         self.every *= 2
         self._sampled.clear()
+
+
+def _check_distance(name: str, distance: int) -> None:
+    if not (is_power_of_two(distance) and distance <= LONGEST_DISTANCE):
+        raise ValueError(f"{name}: got {distance}; allowed are powers of two from 1 to 128")

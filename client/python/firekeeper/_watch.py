@@ -24,7 +24,7 @@ from firekeeper._client import Client
 from firekeeper._live import EventCallback, Live
 from firekeeper._options import SenderOptions
 from firekeeper._places import Selection
-from firekeeper._sampler import LONGEST_DISTANCE, Sampler
+from firekeeper._sampler import DEFAULT_PARAMETER_DISTANCE, LONGEST_DISTANCE, Sampler
 from firekeeper._sender import Sender
 from firekeeper._vocabulary import ActivationSpec
 from firekeeper._watcher import Watcher, watchers
@@ -38,6 +38,7 @@ def watch(
     optimizer: Optional[Optimizers] = None,
     run: Optional[str] = None,
     every: Optional[int] = None,
+    parameters_every: int = DEFAULT_PARAMETER_DISTANCE,
     budget: float = 0.01,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
@@ -77,6 +78,9 @@ def watch(
         every: observes steps 0 to 10, 20, 50, 100 and every multiple of this, a power of
             two up to 128. Default: FIREKEEPER_EVERY, else 16 at first, and in a run of one
             process doubled until observing takes at most ``budget`` of the time.
+        parameters_every: of the observed steps, those to read the parameters, their gradients
+            and updates at: 0 to 10, 20, 50, 100 and every multiple of this. On a CPU that
+            takes longer than the rest.
         budget: share of the training time.
         include: patterns (``fnmatch``) of layer names; empty: all.
         exclude: patterns of names that are left out all the same.
@@ -128,7 +132,12 @@ def watch(
         **_with_group(connection),
     )
     given = every if every is not None else _every_of_environment(options)
-    sampler = Sampler(given, budget, adaptive=options.source_count == 1)
+    sampler = Sampler(
+        given,
+        budget,
+        adaptive=options.source_count == 1,
+        parameters_every=parameters_every,
+    )
     selection = Selection(
         include=tuple(include),
         exclude=tuple(exclude),

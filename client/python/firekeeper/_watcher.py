@@ -327,6 +327,8 @@ class Watcher:
         if self._closed or not self._observer.active:
             return
         self._observer.finish_discovery()
+        if not self._sampler.includes_parameters(self._step):
+            return
         if has_closure:
             text = "step(closure) computes gradients itself: WEIGHT_GRADIENT and gradient_norm"
             self._on_problem(Problem("closure", text))

@@ -30,6 +30,28 @@ def test_the_distance_stays_where_observing_is_cheap() -> None:
     assert sampler.every == 16
 
 
+def test_parameters_are_read_less_often_than_activations() -> None:
+    sampler = Sampler(1, 0.01, adaptive=False)
+
+    steps = [step for step in range(70) if sampler.includes_parameters(step)]
+
+    assert steps == [*range(11), 16, 20, 32, 48, 50, 64]
+    assert all(sampler.includes(step) for step in range(70))
+
+
+def test_parameters_are_read_at_observed_steps_only() -> None:
+    sampler = Sampler(32, 0.01, adaptive=False, parameters_every=1)
+
+    assert not sampler.includes_parameters(33)
+    assert sampler.includes_parameters(64)
+
+
+@pytest.mark.parametrize("distance", [0, 3, 256, -1])
+def test_a_distance_of_parameters_is_a_power_of_two(distance: int) -> None:
+    with pytest.raises(ValueError, match=f"parameters_every: got {distance}; allowed are"):
+        Sampler(1, 0.01, adaptive=False, parameters_every=distance)
+
+
 def test_a_window_is_never_without_a_sample() -> None:
     sampler = Sampler(None, 0.001, adaptive=True)
 
