@@ -61,6 +61,9 @@ class WriteBatch {
   void EraseRun(std::uint64_t run);
   // Appends all of `other` after what is here.
   void Append(WriteBatch other);
+  // Of several puts to one key without an erase of its table and run between
+  // them, keeps the last. What the batch leaves in a store stays the same.
+  void Coalesce();
 
   [[nodiscard]] const std::vector<Mutation>& mutations() const {
     return mutations_;
@@ -78,6 +81,8 @@ class WriteBatch {
 struct RowView {
   std::string_view key;
   std::string_view value;
+  // Of the release that put it: kRowVersion, or an older one that is readable.
+  std::uint8_t version = 0;
 };
 
 struct StoreFigures {
