@@ -1,0 +1,35 @@
+// Tables of the embedded engine and how an older data directory gets them. The
+// same schema is meant for PostgreSQL, where BLOB is called BYTEA and WITHOUT
+// ROWID says nothing.
+
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "server/store/sqlite_connection.h"
+#include "server/store/store.h"
+
+namespace firekeeper::server {
+
+inline constexpr std::array kTables = {
+    Table::kRun,   Table::kMark,      Table::kScalar,  Table::kTrack,
+    Table::kUnits, Table::kWindow,    Table::kArchive, Table::kJournal,
+    Table::kEvent, Table::kAssessment};
+
+// Of its SQL table.
+std::string NameOf(Table table);
+
+// Step i leads from schema version i to i + 1. Steps are appended, never
+// changed: they have run on somebody's disk.
+std::span<const char* const> SchemaSteps();
+
+// Runs the steps that the database has not seen, in order. Requires: a
+// transaction is open; roll it back after a failure. Fails with
+// kFailedPrecondition where the database has seen more steps than there are.
+absl::Status Migrate(const SqliteConnection& connection,
+                     std::span<const char* const> steps);
+
+}  // namespace firekeeper::server
