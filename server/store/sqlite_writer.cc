@@ -76,7 +76,10 @@ absl::Status SqliteWriter::Begin() {
     return TakeOwnership();
   });
   if (!owned.ok()) return owned;
-  return PrepareStatements();
+  if (auto status = PrepareStatements(); !status.ok()) return status;
+  // A log that is lost then takes what came after this start, not the tables.
+  auto copied = Checkpoint();
+  return absl::IsResourceExhausted(copied) ? absl::OkStatus() : copied;
 }
 
 absl::Status SqliteWriter::Configure() {

@@ -13,7 +13,12 @@ namespace firekeeper::testing {
 
 class TempDirectory {
  public:
-  TempDirectory() : path_(::testing::TempDir() + "firekeeper-XXXXXX") {
+  // In memory, where the machine has a folder for that: for tests that open
+  // thousands of files and need no disk.
+  enum class Where { kDisk, kMemory };
+
+  explicit TempDirectory(Where where = Where::kDisk)
+      : path_(Base(where) + "firekeeper-XXXXXX") {
     if (mkdtemp(path_.data()) == nullptr) ADD_FAILURE() << path_;
   }
   ~TempDirectory() {
@@ -30,6 +35,13 @@ class TempDirectory {
   }
 
  private:
+  static std::string Base(Where where) {
+    std::error_code ignored;
+    const bool is_there = std::filesystem::is_directory("/dev/shm", ignored);
+    return where == Where::kMemory && is_there ? "/dev/shm/"
+                                               : ::testing::TempDir();
+  }
+
   std::string path_;
 };
 

@@ -135,8 +135,8 @@ TEST_P(StoreConformance, OrdersKeysByTheirBytes) {
                                          "\xFF",
                                          "\xFF\xFF"};
   WriteBatch batch;
-  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
-    batch.Put(Table::kTrack, 1, *key, "v");
+  for (std::size_t i = keys.size(); i-- > 0;) {
+    batch.Put(Table::kTrack, 1, keys[i], "v");
   }
   Commit(batch);
 

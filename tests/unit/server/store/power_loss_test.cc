@@ -1,0 +1,89 @@
+// The power goes after each change of a file in a run of commits, and the disk
+// keeps what it likes of what was not synced.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "tests/support/fault_vfs.h"
+#include "tests/support/simulated_disk.h"
+#include "tests/support/store_script.h"
+#include "tests/support/temp_directory.h"
+
+namespace firekeeper::server {
+namespace {
+
+using ::firekeeper::testing::ExpectSurvived;
+using ::firekeeper::testing::FaultVfs;
+using ::firekeeper::testing::RunScript;
+using ::firekeeper::testing::ScriptRun;
+using ::firekeeper::testing::ScriptSettings;
+using ::firekeeper::testing::SimulatedDisk;
+using ::firekeeper::testing::TempDirectory;
+
+using Loss = SimulatedDisk::Loss;
+
+struct DiskAfter {
+  Loss loss;
+  std::uint32_t seed;
+};
+
+constexpr DiskAfter kDisksAfter[] = {
+    {.loss = Loss::kNothing, .seed = 0}, {.loss = Loss::kEverything, .seed = 0},
+    {.loss = Loss::kTail, .seed = 1},    {.loss = Loss::kTail, .seed = 2},
+    {.loss = Loss::kTail, .seed = 3},    {.loss = Loss::kSectors, .seed = 1},
+    {.loss = Loss::kSectors, .seed = 2}, {.loss = Loss::kSectors, .seed = 3}};
+
+// More than the run makes.
+constexpr int kMaxChanges = 2'000;
+// Of the moments that are tried, so that they can be tried side by side.
+constexpr int kParts = 4;
+
+// The parameter is the first moment of a part.
+class PowerLoss : public ::testing::TestWithParam<int> {
+ protected:
+  // False where the power would not have gone: the run has fewer changes.
+  bool CutAfter(int changes) {
+    const std::string folder = directory_ / std::to_string(changes);
+    FaultVfs before;
+    before.CutPowerAfter(changes);
+    const ScriptRun run = RunScript(folder, ScriptSettings(before.name()));
+    if (!before.is_power_off()) return false;
+    for (const auto& [loss, seed] : kDisksAfter) {
+      SCOPED_TRACE(::testing::Message()
+                   << "after " << changes << " changes, loss "
+                   << static_cast<int>(loss) << ", seed " << seed);
+      const std::string disk = folder + "-after";
+      before.WriteDisk(disk, loss, seed);
+      ExpectSurvived(disk, after_.name(), run);
+      std::filesystem::remove_all(disk);
+    }
+    std::filesystem::remove_all(folder);
+    return true;
+  }
+
+ private:
+  const TempDirectory directory_{TempDirectory::Where::kMemory};
+  const FaultVfs after_;
+};
+
+TEST_P(PowerLoss, LosesNoCommitAndTearsNone) {
+  int cuts = 0;
+  int changes = GetParam();
+  // One account of a failure is enough.
+  while (!HasFailure() && changes < kMaxChanges && CutAfter(changes)) {
+    changes += kParts;
+    ++cuts;
+  }
+
+  RecordProperty("cuts", cuts);
+  EXPECT_GT(cuts, 50);
+}
+
+INSTANTIATE_TEST_SUITE_P(Part, PowerLoss, ::testing::Range(1, kParts + 1));
+
+}  // namespace
+}  // namespace firekeeper::server
