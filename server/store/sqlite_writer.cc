@@ -55,7 +55,9 @@ SqliteWriter::SqliteWriter(SqliteConnection connection, SqliteSettings settings)
 
 SqliteWriter::~SqliteWriter() {
   if (abandoned_) return;
-  // Best effort: what is left in the log is found at the next start.
+  // Best effort, and without waiting for anybody: what is left in the log is
+  // found at the next start.
+  sqlite3_busy_timeout(connection_.handle(), 0);
   sqlite3_wal_checkpoint_v2(connection_.handle(), "main",
                             SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
 }

@@ -260,6 +260,11 @@ bool FaultVfs::has_failed() const {
   return has_failed_;
 }
 
+void FaultVfs::LoadDisk(const std::string& directory) {
+  const absl::MutexLock lock(&mutex_);
+  disk_.Load(directory);
+}
+
 void FaultVfs::CutPowerAfter(int changes) {
   const absl::MutexLock lock(&mutex_);
   power_until_ = changes_ + changes;

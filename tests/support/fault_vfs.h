@@ -56,6 +56,9 @@ class FaultVfs {
   // Whether an operation has failed since Fail().
   [[nodiscard]] bool has_failed() const;
 
+  // Counts the files of a folder as on the disk, synced. Call before they are
+  // opened.
+  void LoadDisk(const std::string& directory);
   // The power goes after that many further writes, syncs, truncations and
   // deletions: everything after them fails and leaves no trace.
   void CutPowerAfter(int changes);
@@ -82,8 +85,8 @@ class FaultVfs {
   const std::unique_ptr<sqlite3_vfs> vfs_;
 
   mutable absl::Mutex mutex_;
-  std::array<int, kFileOperations> left_ ABSL_GUARDED_BY(mutex_){};
-  FileFault fault_ ABSL_GUARDED_BY(mutex_){};
+  std::array<int, kFileOperations> left_ ABSL_GUARDED_BY(mutex_) = {};
+  FileFault fault_ ABSL_GUARDED_BY(mutex_) = {};
   bool for_good_ ABSL_GUARDED_BY(mutex_) = false;
   bool has_failed_ ABSL_GUARDED_BY(mutex_) = false;
   int last_errno_ ABSL_GUARDED_BY(mutex_) = 0;

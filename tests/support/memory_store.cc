@@ -81,7 +81,9 @@ absl::Status MemoryStore::Read(Table table, std::uint64_t run,
                                const Visitor& visit,
                                std::vector<std::string>* corrupt) {
   const absl::MutexLock lock(&mutex_);
-  Rows& rows = tables_[{run, table}];
+  const auto place = tables_.find({run, table});
+  if (place == tables_.end()) return absl::OkStatus();
+  Rows& rows = place->second;
   for (auto row = rows.lower_bound(begin);
        row != rows.end() && (end.empty() || row->first < end);) {
     const auto sound = server::UnframeRow(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 namespace firekeeper::testing {
 namespace {
@@ -55,6 +56,16 @@ void SimulatedDisk::SyncFolder() {
                 [](const auto& file) { return file.second.is_deleted; });
 }
 
+void SimulatedDisk::Load(const std::string& directory) {
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    std::ifstream in(entry.path(), std::ios::binary);
+    File& file = files_[entry.path().filename().string()];
+    file.synced = {std::istreambuf_iterator<char>(in),
+                   std::istreambuf_iterator<char>()};
+    file.survives = true;
+  }
+}
+
 void SimulatedDisk::Apply(const Change& change, std::string& content) {
   if (change.is_truncate) {
     content.resize(change.offset);
@@ -95,11 +106,9 @@ std::string SimulatedDisk::ContentAfter(const File& file, Loss loss,
                                : file.changes.size();
   for (std::size_t i = 0; i < kept; ++i) {
     const Change& change = file.changes[i];
-    if (loss != Loss::kSectors) {
-      Apply(change, content);
-    } else if (!change.is_truncate) {
+    if (loss == Loss::kSectors && !change.is_truncate) {
       ApplySectors(change, random, content);
-    } else if (FlipCoin(random)) {
+    } else if (loss != Loss::kSectors || FlipCoin(random)) {
       Apply(change, content);
     }
   }
@@ -132,7 +141,8 @@ void SimulatedDisk::WriteTo(const std::string& directory, Loss loss,
   for (const auto& [name, file] : files_) {
     const std::string content = ContentAfter(file, loss, random);
     if (!IsThereAfter(file, loss, random)) continue;
-    std::ofstream(directory + "/" + name, std::ios::binary) << content;
+    const auto path = std::filesystem::path(directory) / name;
+    std::ofstream(path, std::ios::binary) << content;
   }
 }
 

@@ -33,6 +33,9 @@ class SimulatedDisk {
   // Deletions so far survive.
   void SyncFolder();
 
+  // Has the files of a folder, synced.
+  void Load(const std::string& directory);
+
   // Makes the files in `directory` that a power cut now may leave.
   void WriteTo(const std::string& directory, Loss loss,
                std::uint32_t seed) const;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 
+#include "server/store/sqlite_store.h"
 #include "tests/support/fault_vfs.h"
 #include "tests/support/simulated_disk.h"
 #include "tests/support/store_script.h"
@@ -42,32 +43,37 @@ constexpr int kMaxChanges = 2'000;
 // Of the moments that are tried, so that they can be tried side by side.
 constexpr int kParts = 4;
 
+// Whatever the disk kept when the power went, `run` survived it.
+void ExpectSurvivedEveryDisk(const FaultVfs& before, const ScriptRun& run,
+                             const std::string& folder) {
+  const FaultVfs after;
+  for (const auto& [loss, seed] : kDisksAfter) {
+    SCOPED_TRACE(::testing::Message()
+                 << "loss " << static_cast<int>(loss) << ", seed " << seed);
+    before.WriteDisk(folder, loss, seed);
+    ExpectSurvived(folder, after.name(), run);
+    std::filesystem::remove_all(folder);
+  }
+}
+
 // The parameter is the first moment of a part.
 class PowerLoss : public ::testing::TestWithParam<int> {
  protected:
   // False where the power would not have gone: the run has fewer changes.
   bool CutAfter(int changes) {
+    SCOPED_TRACE(changes);
     const std::string folder = directory_ / std::to_string(changes);
     FaultVfs before;
     before.CutPowerAfter(changes);
     const ScriptRun run = RunScript(folder, ScriptSettings(before.name()));
     if (!before.is_power_off()) return false;
-    for (const auto& [loss, seed] : kDisksAfter) {
-      SCOPED_TRACE(::testing::Message()
-                   << "after " << changes << " changes, loss "
-                   << static_cast<int>(loss) << ", seed " << seed);
-      const std::string disk = folder + "-after";
-      before.WriteDisk(disk, loss, seed);
-      ExpectSurvived(disk, after_.name(), run);
-      std::filesystem::remove_all(disk);
-    }
+    ExpectSurvivedEveryDisk(before, run, folder + "-after");
     std::filesystem::remove_all(folder);
     return true;
   }
 
  private:
   const TempDirectory directory_{TempDirectory::Where::kMemory};
-  const FaultVfs after_;
 };
 
 TEST_P(PowerLoss, LosesNoCommitAndTearsNone) {
@@ -81,6 +87,31 @@ TEST_P(PowerLoss, LosesNoCommitAndTearsNone) {
 
   RecordProperty("cuts", cuts);
   EXPECT_GT(cuts, 50);
+}
+
+// The power goes again while the next start makes use of the log.
+TEST(PowerLossTest, ASecondOneDuringRecoveryLosesNothingMore) {
+  const TempDirectory directory(TempDirectory::Where::kMemory);
+  FaultVfs first;
+  first.CutPowerAfter(300);
+  const ScriptRun run =
+      RunScript(directory / "first", ScriptSettings(first.name()));
+  ASSERT_GT(run.committed, 0);
+  int changes = 0;
+  bool is_cut = true;
+  while (is_cut && !HasFailure()) {
+    SCOPED_TRACE(++changes);
+    const std::string folder = directory / std::to_string(changes);
+    first.WriteDisk(folder, Loss::kTail, 1);
+    FaultVfs second;
+    second.LoadDisk(folder);
+    second.CutPowerAfter(changes);
+    SqliteStore::Open(folder, ScriptSettings(second.name())).IgnoreError();
+    is_cut = second.is_power_off();
+    ExpectSurvivedEveryDisk(second, run, folder + "-after");
+  }
+
+  EXPECT_GT(changes, 10);
 }
 
 INSTANTIATE_TEST_SUITE_P(Part, PowerLoss, ::testing::Range(1, kParts + 1));
