@@ -69,8 +69,8 @@ WriteBatch ScriptBatch(int number) {
 }
 
 const ScriptContents& ContentsAfter(int commits) {
-  static const std::vector<ScriptContents> contents = AllContents();
-  return contents.at(static_cast<std::size_t>(commits));
+  static const std::vector<ScriptContents> kContents = AllContents();
+  return kContents.at(static_cast<std::size_t>(commits));
 }
 
 ScriptContents ContentsOf(server::Store& store) {

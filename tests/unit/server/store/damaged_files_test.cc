@@ -124,8 +124,9 @@ void DamagedFilesTest::ExpectNothingWrong(const Files& files) {
       ++outcomes_.unreadable;
       EXPECT_EQ(contents.status.code(), absl::StatusCode::kDataLoss);
     }
-    for (const auto& row : contents.rows)
+    for (const auto& row : contents.rows) {
       EXPECT_THAT(sound_rows, Contains(row));
+    }
   }
   const absl::Status status = (*store)->Commit(ScriptBatch(1));
   if (!status.ok()) {

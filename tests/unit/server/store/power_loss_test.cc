@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -32,11 +33,15 @@ struct DiskAfter {
   std::uint32_t seed;
 };
 
-constexpr DiskAfter kDisksAfter[] = {
-    {.loss = Loss::kNothing, .seed = 0}, {.loss = Loss::kEverything, .seed = 0},
-    {.loss = Loss::kTail, .seed = 1},    {.loss = Loss::kTail, .seed = 2},
-    {.loss = Loss::kTail, .seed = 3},    {.loss = Loss::kSectors, .seed = 1},
-    {.loss = Loss::kSectors, .seed = 2}, {.loss = Loss::kSectors, .seed = 3}};
+constexpr std::array kDisksAfter = {
+    DiskAfter{.loss = Loss::kNothing, .seed = 0},
+    DiskAfter{.loss = Loss::kEverything, .seed = 0},
+    DiskAfter{.loss = Loss::kTail, .seed = 1},
+    DiskAfter{.loss = Loss::kTail, .seed = 2},
+    DiskAfter{.loss = Loss::kTail, .seed = 3},
+    DiskAfter{.loss = Loss::kSectors, .seed = 1},
+    DiskAfter{.loss = Loss::kSectors, .seed = 2},
+    DiskAfter{.loss = Loss::kSectors, .seed = 3}};
 
 // More than the run makes.
 constexpr int kMaxChanges = 2'000;
