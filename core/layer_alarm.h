@@ -72,6 +72,9 @@ struct LayerEvent {
   std::string message;
 };
 
+class StateReader;
+class StateWriter;
+
 // Remembers what was reported of one layer. Thread-compatible.
 class LayerAlarm {
  public:
@@ -80,6 +83,11 @@ class LayerAlarm {
   // What is new since the last call. An alarm that rises is reported at once;
   // one that falls only when it is over.
   [[nodiscard]] std::vector<LayerEvent> Observe(const LayerSituation& now);
+
+  // What was reported, as bytes and back; Read() fails the reader where they
+  // do not fit together.
+  void Write(StateWriter* writer) const;
+  void Read(StateReader* reader);
 
  private:
   enum class Level : std::uint8_t {

@@ -17,6 +17,9 @@ struct FinalWindow {
   CountArray firing_clusters;  // empty as well then
 };
 
+class StateReader;
+class StateWriter;
+
 // Thread-compatible.
 class LifeBook {
  public:
@@ -43,6 +46,11 @@ class LifeBook {
   [[nodiscard]] std::shared_ptr<const std::vector<UnitLife>> lives() const {
     return lives_;
   }
+  // As bytes and back; Read() fails the reader where they are not of so many
+  // units.
+  void Write(StateWriter* writer) const;
+  void Read(StateReader* reader);
+
   // Windows with end <= this were folded.
   [[nodiscard]] std::int64_t folded_before() const { return folded_before_; }
 

@@ -12,6 +12,9 @@
 
 namespace firekeeper::core {
 
+class StateReader;
+class StateWriter;
+
 // Fed the windows of a WEIGHT or WEIGHT_UPDATE track. A WEIGHT row counts as
 // kept where its window looks like the window of step 0 times a factor, which
 // is what weight decay does; a WEIGHT_UPDATE row where it is exactly zero.
@@ -34,6 +37,11 @@ class RowRecord {
   // By unit: the last step through which its row is known to be kept; -1 where
   // nothing is known.
   [[nodiscard]] StepArray KeptThrough() const;
+  // As bytes and back; Read() fails the reader where they are not of so many
+  // units. `columns`: of the summaries that are folded.
+  void Write(StateWriter* writer) const;
+  void Read(StateReader* reader, const ColumnSet& columns);
+
   // Bytes of the row of step 0.
   [[nodiscard]] std::size_t FirstRowBytes() const;
 

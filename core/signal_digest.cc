@@ -115,9 +115,9 @@ struct Norms {
 std::optional<Norms> NormsOf(const SignalDigest& digest) {
   const std::uint64_t examples = ExamplesOf(digest);
   if (!digest.has_moments || examples < 2) return std::nullopt;
-  if (digest.mean_square_of_means + digest.mean_variance == 0.0) {
-    return std::nullopt;
-  }
+  const double total = digest.mean_square_of_means + digest.mean_variance;
+  // Finite values near the end of the range have no finite squares.
+  if (total == 0.0 || !std::isfinite(total)) return std::nullopt;
   const double noise = digest.mean_variance / static_cast<double>(examples - 1);
   return Norms{
       .mean_square = std::max(0.0, digest.mean_square_of_means - noise),

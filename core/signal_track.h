@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,9 @@
 #include "core/window.h"
 
 namespace firekeeper::core {
+
+class StateReader;
+class StateWriter;
 
 // Thread-compatible.
 class SignalTrack {
@@ -89,6 +93,35 @@ class SignalTrack {
   [[nodiscard]] std::vector<SignalDigest> Digests() const;
   // Data shards of a window, of its worst unit range.
   [[nodiscard]] RangeCoverage CoverageOf(const TrackedWindow& tracked) const;
+
+  // What a store keeps of the track, each as bytes and back. Units and archive
+  // change only when a window leaves the retained ones or an attempt begins,
+  // a closed window only by late contributions. After a restart: marks and
+  // units, then the archive and the windows in any order, then Restored(); open
+  // windows follow by Add(). Read…() fails with kDataLoss where the bytes do
+  // not fit together; the track is then of no use.
+  void WriteMarks(StateWriter* writer) const;
+  void WriteUnits(StateWriter* writer) const;
+  static void WriteWindow(const TrackedWindow& tracked, StateWriter* writer);
+  static void WriteEvidence(const WindowEvidence& line, StateWriter* writer);
+  absl::Status ReadMarks(std::string_view bytes);
+  absl::Status ReadUnits(std::string_view bytes);
+  absl::Status ReadWindow(std::string_view bytes);
+  absl::Status ReadEvidence(std::string_view bytes);
+  // A window of which nothing can be told any more: it was sampled, and counts
+  // as missing data.
+  void NoteLost(std::int64_t first_step);
+  void Restored();
+
+  // Windows with end <= this can no longer be reached, and are closed.
+  [[nodiscard]] std::int64_t dropped_before() const { return dropped_before_; }
+  [[nodiscard]] std::int64_t closed_before() const { return closed_before_; }
+  // Windows that were sampled and are not archived.
+  [[nodiscard]] std::size_t sampled_count() const { return sampled_.size(); }
+  // Closed windows that are no longer retained, ascending.
+  [[nodiscard]] const std::vector<WindowEvidence>& archive() const {
+    return archive_;
+  }
 
   [[nodiscard]] const TrackSettings& settings() const { return settings_; }
   // Long-lived bytes of a unit on such a track.

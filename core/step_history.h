@@ -69,6 +69,55 @@ class StepHistory {
     return values;
   }
 
+  // Calls `put` with the state as numbers and values, in an order that Read()
+  // understands.
+  template <typename Writer, typename PutValue>
+  void Write(Writer* writer, const PutValue& put) const {
+    writer->Put(stride_);
+    const auto entry = [&](std::int64_t step, const Value& value) {
+      writer->Put(step);
+      put(value, writer);
+    };
+    writer->Put(static_cast<std::uint64_t>(dense_.size()));
+    for (const auto& [step, value] : dense_) entry(step, value);
+    writer->Put(static_cast<std::uint64_t>(thinned_.size()));
+    for (const auto& [bucket, kept] : thinned_) entry(kept.first, kept.second);
+    writer->Put(static_cast<std::uint64_t>(newest_.size()));
+    for (const auto& [step, value] : newest_) entry(step, value);
+  }
+
+  // Takes over what Write() put; `get` reads a value of at least `value_bytes`.
+  // The reader fails where it does not fit together.
+  template <typename Reader, typename GetValue>
+  void Read(Reader* reader, std::size_t value_bytes, const GetValue& get) {
+    reader->Get(&stride_);
+    if (stride_ < 1) reader->Fail();
+    dense_.clear();
+    thinned_.clear();
+    newest_.clear();
+    const auto each = [&](const auto& insert) {
+      std::size_t left = reader->GetSize(sizeof(std::int64_t) + value_bytes);
+      for (; left > 0 && reader->ok(); --left) {
+        const auto step = reader->template Get<std::int64_t>();
+        Value value = get(reader);
+        if (step < 0) reader->Fail();
+        if (reader->ok()) insert(step, std::move(value));
+      }
+    };
+    each([this](std::int64_t step, Value value) {
+      dense_.insert_or_assign(step, std::move(value));
+    });
+    each([this](std::int64_t step, Value value) {
+      thinned_.insert_or_assign(step / stride_,
+                                std::make_pair(step, std::move(value)));
+    });
+    each([this](std::int64_t step, Value value) {
+      newest_.clear();
+      newest_.emplace(step, std::move(value));
+    });
+    if (newest_.empty() != (dense_.empty() && thinned_.empty())) reader->Fail();
+  }
+
   // Entries held, the newest not counted twice.
   [[nodiscard]] std::size_t size() const {
     return dense_.size() + thinned_.size();

@@ -96,12 +96,15 @@ RangeCoverage SignalTrack::CoverageOf(const TrackedWindow& tracked) const {
 WindowEvidence SignalTrack::EvidenceOf(const TrackedWindow& tracked) const {
   const Window& window = tracked.window;
   UnitCounts observations = window.merged().observations;
+  UnitCounts clusters = settings_.columns.clusters
+                            ? window.Clusters()
+                            : UnitCounts(settings_.units, 0);
+  // Equal counts of sources that hold different units: the archive is long.
   observations.Compact();
+  clusters.Compact();
   return {.steps = window.steps(),
           .observations = std::move(observations),
-          .clusters = settings_.columns.clusters
-                          ? window.Clusters()
-                          : UnitCounts(settings_.units, 0),
+          .clusters = std::move(clusters),
           .coverage = CoverageRanges(tracked)};
 }
 

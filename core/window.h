@@ -27,6 +27,9 @@ struct Contribution {
   std::uint32_t fingerprint = 0;
 };
 
+class StateReader;
+class StateWriter;
+
 enum class MergeOutcome : std::uint8_t {
   kMerged,
   kDuplicate,    // sent again, equal content: counted before
@@ -65,6 +68,12 @@ class Window {
   [[nodiscard]] std::uint32_t ShardsReceived(Index first_unit) const;
   [[nodiscard]] std::size_t contribution_count() const { return seen_.size(); }
 
+  // Everything, as bytes and back. Read() fails the reader where they do not
+  // fit together or are not of such a window; the value is then of no use.
+  void Write(StateWriter* writer) const;
+  [[nodiscard]] static Window Read(StateReader* reader, Index units,
+                                   const ColumnSet& columns);
+
   // Bytes that a window of this shape takes before its first contribution.
   static std::size_t MemoryFor(Index units, const ColumnSet& columns);
   // Bytes that one more contribution takes at most.
@@ -98,6 +107,8 @@ class Window {
     std::vector<bool> fired;
   };
 
+  void ReadContributions(StateReader* reader);
+  void ReadStepClusters(StateReader* reader);
   void MergeStepCluster(const Contribution& contribution,
                         const UnitSummary& summary);
 

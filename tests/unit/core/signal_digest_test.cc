@@ -138,6 +138,13 @@ TEST(SignalDigestTest, OfNothingIsEmpty) {
   EXPECT_FALSE(CosineOf(digest).has_value());
 }
 
+TEST(SignalDigestTest, ValuesWithoutFiniteSquaresHaveNoCosine) {
+  const SignalDigest digest = Digest({{1e200}, {-1e200}});
+
+  EXPECT_FALSE(CosineOf(digest).has_value());
+  EXPECT_FALSE(OffsetOf(digest).has_value());
+}
+
 TEST(SignalDigestTest, LacksWhatTheSummaryLacks) {
   UnitSummary summary(2, {.moments = true});
   summary.observations.AddUniform(3);
