@@ -41,10 +41,13 @@ RUN firekeeperd --version && firekeeper --version
 # By environment and not by CMD: arguments of `docker run` then add to these
 # instead of replacing them.
 ENV FIREKEEPER_HOST=0.0.0.0 \
-    FIREKEEPER_HTTP_HOST=0.0.0.0
+    FIREKEEPER_HTTP_HOST=0.0.0.0 \
+    FIREKEEPER_DATA_DIR=/var/lib/firekeeper
 EXPOSE 50061 9464
-# A number, so that Kubernetes can see that it is not root. Nothing is written
-# to the file system: a read-only root works.
+# The only place that is written to: with a volume there, a read-only root works.
+RUN install -d -m 0700 -o 10001 -g 10001 /var/lib/firekeeper
+VOLUME /var/lib/firekeeper
+# A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s --retries=3 \
   CMD ["firekeeper", "health"]

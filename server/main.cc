@@ -36,6 +36,8 @@ ExitCode ExitCodeOf(const absl::Status& status) {
       return kExitCannotBind;
     case absl::StatusCode::kPermissionDenied:
       return kExitCredentials;
+    case absl::StatusCode::kDataLoss:
+      return kExitStore;
     default:
       return kExitInternal;
   }

@@ -34,6 +34,11 @@ struct Options {
   bool insecure = false;
   bool reflection = false;
 
+  // Where runs are kept; empty: in memory only.
+  std::string data_dir;
+  std::uint64_t commit_interval_milliseconds = 200;
+  std::uint64_t commit_bytes = std::uint64_t{4} << 20;
+
   Limits limits;
   StateSettings state;
   std::uint64_t max_streams = 1'024;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/failpoint.h"
 #include "server/grpc_limits.h"
 #include "server/process.h"
 #include "server/telemetry/exposition.h"
@@ -30,6 +31,9 @@ constexpr std::uint64_t kReservedDescriptors = 256;
 // milliseconds; health watches would never end, and idle clients of gRPC look
 // at their connection only every five seconds.
 constexpr std::chrono::seconds kLastCalls{1};
+
+// The last commit gets this even where the grace is used up.
+constexpr std::chrono::seconds kLastCommit{5};
 
 // Decides for one server whether it has reflection: the library gives it to
 // every server of a process that links it.
@@ -143,9 +147,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   auto fitted = FitToDescriptors(options, logger);
   if (!fitted.ok()) return fitted.status();
 
-  std::unique_ptr<Server> server(
-      new Server(*std::move(fitted), *std::move(gate), logger, std::move(now)));
-  absl::Status status = server->Listen(*tls);
+  auto keeper = StoreKeeper::Open(options, logger);
+  if (!keeper.ok()) return keeper.status();
+
+  std::unique_ptr<Server> server(new Server(
+      *std::move(fitted), *std::move(gate), logger, now, *std::move(keeper)));
+  absl::Status status = server->keeper_->Recover(server->registry_);
+  if (status.ok()) status = server->Listen(*tls);
   if (status.ok()) status = server->BuildGrpc(*tls);
   if (!status.ok()) return status;
   server->Accept();
@@ -162,11 +170,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
 }
 
 Server::Server(Options options, Gate gate, Logger& logger,
-               const NowFunction& now)
+               const NowFunction& now, std::unique_ptr<StoreKeeper> keeper)
     : options_(std::move(options)),
       logger_(logger),
       gate_(std::move(gate)),
-      registry_(options_.limits, options_.state, now),
+      keeper_(std::move(keeper)),
+      registry_(options_.limits, options_.state, now, keeper_->queue()),
       queries_(registry_, now()),
       ingest_(registry_, gate_, grpc_metrics_, logger_,
               {.max_streams = options_.max_streams,
@@ -179,7 +188,10 @@ Server::Server(Options options, Gate gate, Logger& logger,
                                .connections_refused = listener_->refused()};
       }) {}
 
-Server::~Server() { Shutdown(Clock::now()); }
+Server::~Server() {
+  Shutdown(Clock::now());
+  keeper_->Tell(nullptr);
+}
 
 absl::Status Server::Listen(const TlsMaterial& tls) {
   auto listener = Listener::Bind(options_.host, options_.port,
@@ -232,6 +244,7 @@ void Server::Accept() {
     connection.fd = accepted;
     acceptor_->HandleNewConnection(&connection);
   });
+  keeper_->Tell([this] { ingest_.OnCommitted(); });
   sweeper_ = std::jthread([this](const std::stop_token& stop) { Sweep(stop); });
   ready_ = true;
   http_->Start();
@@ -245,7 +258,8 @@ std::string Server::Metrics() const {
   std::vector<prometheus::MetricFamily> families = collector_.Collect();
   for (const prometheus::Collectable* source :
        {static_cast<const prometheus::Collectable*>(&grpc_metrics_),
-        static_cast<const prometheus::Collectable*>(&process_metrics_)}) {
+        static_cast<const prometheus::Collectable*>(&process_metrics_),
+        static_cast<const prometheus::Collectable*>(keeper_.get())}) {
     std::vector<prometheus::MetricFamily> more = source->Collect();
     std::move(more.begin(), more.end(), std::back_inserter(families));
   }
@@ -276,6 +290,10 @@ void Server::Sweep(const std::stop_token& stop) {
   while (!stopped.wait_for(lock, stop, std::chrono::seconds(1),
                            [&stop] { return stop.stop_requested(); })) {
     registry_.Sweep();
+    for (const RunKey& gone : registry_.Retain(keeper_->disk_bytes())) {
+      logger_.Info("run_deleted_by_retention",
+                   {{"tenant", gone.tenant}, {"run", gone.run_id}});
+    }
     ingest_.Tick();
   }
 }
@@ -284,6 +302,14 @@ void Server::WaitForStreams(Clock::time_point deadline) const {
   constexpr std::chrono::milliseconds kPoll{5};
   while (ingest_.open_streams() > 0 && Clock::now() < deadline) {
     std::this_thread::sleep_for(kPoll);
+  }
+}
+
+void Server::Flush(Clock::time_point deadline) {
+  const absl::Status flushed = keeper_->Flush(absl::FromChrono(deadline));
+  if (!flushed.ok()) {
+    logger_.Warning("not_all_committed",
+                    {{"error", std::string(flushed.message())}});
   }
 }
 
@@ -299,10 +325,17 @@ void Server::ShutdownOnce(Clock::time_point deadline) {
   ready_ = false;
   grpc_->GetHealthCheckService()->SetServingStatus(false);
   listener_->Stop();
+  Failpoint("shutdown.begin");
+  // Before the streams end, so that their last ack says what is safe.
+  Flush(deadline);
+  Failpoint("shutdown.flushed");
   ingest_.Drain();
   WaitForStreams(deadline);
   grpc_->Shutdown(std::min(deadline, Clock::now() + kLastCalls));
   sweeper_ = std::jthread();
+  Failpoint("shutdown.drained");
+  Flush(std::max(deadline, Clock::now() + kLastCommit));
+  Failpoint("shutdown.committed");
   http_->Stop();
   if (port_files_written_) RemovePortFiles();
   logger_.Info("shutdown_finished");

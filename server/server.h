@@ -27,6 +27,7 @@
 #include "server/security/gate.h"
 #include "server/security/listener.h"
 #include "server/state/registry.h"
+#include "server/store_keeper.h"
 #include "server/telemetry/collector.h"
 #include "server/telemetry/grpc_metrics.h"
 #include "server/telemetry/http_server.h"
@@ -43,7 +44,8 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // Requires: `logger` outlives the server. Fails with kPermissionDenied where
   // a credential cannot be used, kUnavailable where an address or port file
   // cannot be used, kResourceExhausted where the process may open too few
-  // descriptors, kInternal otherwise.
+  // descriptors, kDataLoss where the data directory cannot be used, kInternal
+  // otherwise.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const Options& options, Logger& logger, NowFunction now = &absl::Now);
   // Shuts down without grace.
@@ -61,14 +63,15 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // All of /metrics.
   [[nodiscard]] std::string Metrics() const;
 
-  // NOT_SERVING, then no new connections, then every stream gets its last ack
-  // and UNAVAILABLE, which it has until `deadline` to take; other calls have a
-  // second; HTTP ends last. Must not be called from a signal handler. Later
-  // calls wait for the first.
+  // NOT_SERVING, then no new connections, then what is merged is committed and
+  // every stream gets its last ack and UNAVAILABLE, which it has until
+  // `deadline` to take; other calls have a second; HTTP ends last. Must not be
+  // called from a signal handler. Later calls wait for the first.
   void Shutdown(Clock::time_point deadline);
 
  private:
-  Server(Options options, Gate gate, Logger& logger, const NowFunction& now);
+  Server(Options options, Gate gate, Logger& logger, const NowFunction& now,
+         std::unique_ptr<StoreKeeper> keeper);
   absl::Status Listen(const TlsMaterial& tls);
   absl::Status BuildGrpc(const TlsMaterial& tls);
   void Accept();
@@ -76,11 +79,13 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding)
   void RemovePortFiles() const;
   void Sweep(const std::stop_token& stop);
   void WaitForStreams(Clock::time_point deadline) const;
+  void Flush(Clock::time_point deadline);
   void ShutdownOnce(Clock::time_point deadline);
 
   const Options options_;
   Logger& logger_;
   const Gate gate_;
+  const std::unique_ptr<StoreKeeper> keeper_;
   Registry registry_;
   GrpcMetrics grpc_metrics_;
   const ProcessMetrics process_metrics_;

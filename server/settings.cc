@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "server/diagnosis_settings.h"
+#include "server/storage_settings.h"
 
 namespace firekeeper::server {
 namespace {
@@ -364,7 +365,8 @@ std::vector<Setting> SettingsOf(Options& options) {
   std::vector<Setting> settings;
   for (auto* rows :
        {&ListenerSettings, &SecuritySettings, &LimitSettings, &StateSettingRows,
-        &AlarmSettingRows, &DiagnosisSettingRows, &ProcessSettings}) {
+        &AlarmSettingRows, &DiagnosisSettingRows, &StorageSettingRows,
+        &ProcessSettings}) {
     for (Setting& row : rows(options)) settings.push_back(std::move(row));
   }
   return settings;

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
-#include "server/telemetry/unary_call.h"
 
 namespace firekeeper::server {
 namespace {
@@ -44,16 +43,18 @@ IngestService::Stream(grpc::CallbackServerContext* context) {
 grpc::ServerUnaryReactor* IngestService::Report(
     grpc::CallbackServerContext* context, const v1::ReportRequest* request,
     v1::ReportResponse* response) {
-  return ReplyUnary(*context, gate_,
-                    CallRecord(surroundings_.metrics, Method::kReport),
-                    [&](const std::string& tenant) {
-                      absl::Status status = Admit();
-                      if (!status.ok()) return status;
-                      // A call is over before anything could fence it.
-                      IngestSession session(surroundings_.registry, tenant,
-                                            [](const std::string&) {});
-                      return session.OnReport(*request, response);
-                    });
+  const auto tenant = gate_.TenantOf(*context);
+  auto* report = new ReportReactor(
+      surroundings_.registry, tenant.ok() ? *tenant : std::string(), reports_,
+      CallRecord(surroundings_.metrics, Method::kReport), *response);
+  report->Run(tenant.ok() ? Admit() : tenant.status(), *request);
+  return report;
+}
+
+void IngestService::OnCommitted() {
+  surroundings_.streams->VisitAll(
+      [](StreamReactor& stream) { stream.OnCommitted(); });
+  reports_.OnCommitted();
 }
 
 void IngestService::Tick() {

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "firekeeper/v1/ingest.grpc.pb.h"
+#include "server/ingest/report_reactor.h"
 #include "server/ingest/stream_reactor.h"
 #include "server/ingest/stream_set.h"
 #include "server/logging.h"
@@ -41,6 +42,8 @@ class IngestService final : public v1::IngestService::CallbackService {
                                    const v1::ReportRequest* request,
                                    v1::ReportResponse* response) override;
 
+  // The store has committed: tells every stream whose snapshots are safe now.
+  void OnCommitted();
   // Ends what is overdue. Called every second or so.
   void Tick();
   // Refuses new calls, sends every stream its last ack and ends it with
@@ -59,6 +62,7 @@ class IngestService final : public v1::IngestService::CallbackService {
   const Gate& gate_;
   const IngestSettings settings_;
   const StreamSurroundings surroundings_;
+  WaitingReports reports_;
   std::atomic<bool> draining_{false};
 };
 

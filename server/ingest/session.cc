@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
+#include "server/failpoint.h"
 #include "server/ingest/codec.h"
 #include "server/ingest/limits_codec.h"
 
@@ -38,6 +39,14 @@ bool IsChunked(const v1::Snapshot& snapshot) {
   return snapshot.has_tensor() && snapshot.tensor().chunk_count() > 1;
 }
 
+v1::Ack AckOf(const AckMarks& marks) {
+  v1::Ack ack;
+  ack.set_accepted_seq(marks.accepted_seq);
+  ack.set_durable_seq(marks.durable_seq);
+  ack.set_credit_bytes(marks.credit_bytes);
+  return ack;
+}
+
 // What ends the stream rather than refusing one snapshot.
 bool EndsStream(const absl::Status& status) {
   return status.code() == absl::StatusCode::kAborted ||
@@ -51,6 +60,7 @@ IngestSession::IngestSession(Registry& registry, std::string tenant,
     : registry_(registry),
       tenant_(std::move(tenant)),
       on_fenced_(std::move(on_fenced)),
+      acks_(registry.limits().credit_window_bytes),
       intake_(registry.limits(), registry.memory()) {}
 
 IngestSession::~IngestSession() {
@@ -61,26 +71,13 @@ absl::Status IngestSession::OnMessage(
     const v1::StreamRequest& request, std::size_t wire_bytes,
     std::vector<v1::StreamResponse>* responses) {
   if (closed_) return WrongOrder("a message came after close");
-  absl::Status status = CheckCredit(wire_bytes);
+  absl::Status status = run_ ? acks_.Receive(wire_bytes) : absl::OkStatus();
   if (status.ok()) status = Dispatch(request, responses);
   if (status.code() == absl::StatusCode::kAborted) {
     responses->emplace_back().mutable_fenced()->set_reason(
         std::string(status.message()));
   }
   return status;
-}
-
-absl::Status IngestSession::CheckCredit(std::size_t wire_bytes) {
-  if (!run_) return absl::OkStatus();
-  received_bytes_ += wire_bytes;
-  if (received_bytes_ > credit_bytes_) {
-    return Refusal(absl::StatusCode::kResourceExhausted, "CREDIT_EXCEEDED",
-                   absl::StrCat(received_bytes_,
-                                " bytes were sent; the credit "
-                                "is ",
-                                credit_bytes_));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status IngestSession::Dispatch(
@@ -122,30 +119,46 @@ absl::Status IngestSession::Dispatch(
 
 absl::Status IngestSession::OnOpen(const v1::Open& open, v1::Opened* opened) {
   if (run_) return WrongOrder("open may come only once");
+  if (absl::Status status = registry_.journal().Admits(); !status.ok()) {
+    return status;
+  }
   if (absl::Status status =
           CheckName("open.run_id", open.run_id(), registry_.limits());
       !status.ok()) {
     return status;
   }
   const auto request = DecodeOpen(open, registry_.limits());
+  Failpoint("open.decoded");
   if (!request.ok()) return WithFieldPrefix(request.status(), "open.");
   const auto joined = Join(*request, open.run_id());
   if (!joined.ok()) return WithFieldPrefix(joined.status(), "open.");
   handle_ = joined->handle;
   accepted_seq_ = joined->accepted_seq;
   resume_step_ = request->resume_step;
+  flight_name_ = {.tenant = tenant_,
+                  .run_id = open.run_id(),
+                  .source = request->source,
+                  .instance_id = request->instance_id};
   for (std::size_t i = 0; i < request->layers.size(); ++i) {
     const auto& [spec, share] = request->layers[i];
     held_[spec.name] = {.layer = joined->layers[i], .share = share};
   }
-  credit_bytes_ = registry_.limits().credit_window_bytes;
+  Failpoint("open.joined");
+  acks_.Begin(accepted_seq_, joined->durable_seq);
+  if (joined->durable_seq < accepted_seq_) {
+    acks_.Accept(accepted_seq_, joined->ticket, 0);
+  }
+  const StateJournal& journal = registry_.journal();
+  const AckMarks marks = acks_.Marks(journal.committed());
+  opened_ = true;
 
   opened->set_attempt(handle_.attempt);
   opened->set_incarnation(handle_.incarnation);
-  opened->set_accepted_seq(accepted_seq_);
-  opened->set_durable_seq(accepted_seq_);
-  opened->set_durability(v1::DURABILITY_NONE);
-  opened->set_credit_bytes(credit_bytes_);
+  opened->set_accepted_seq(marks.accepted_seq);
+  opened->set_durable_seq(marks.durable_seq);
+  opened->set_durability(journal.keeps() ? v1::DURABILITY_COMMITTED
+                                         : v1::DURABILITY_NONE);
+  opened->set_credit_bytes(marks.credit_bytes);
   *opened->mutable_limits() =
       LimitsToProto(registry_.limits(), registry_.settings());
   return absl::OkStatus();
@@ -171,6 +184,9 @@ absl::StatusOr<OpenResult> IngestSession::Join(const OpenRequest& request,
 }
 
 absl::Status IngestSession::Receive(const v1::Batch& batch) {
+  if (absl::Status status = registry_.journal().Admits(); !status.ok()) {
+    return status;
+  }
   std::uint64_t payload_bytes = 0;
   for (const v1::Snapshot& snapshot : batch.snapshots()) {
     payload_bytes += snapshot.has_tensor() ? snapshot.tensor().data().size()
@@ -180,11 +196,22 @@ absl::Status IngestSession::Receive(const v1::Batch& batch) {
 }
 
 void IngestSession::AppendAck(std::vector<v1::StreamResponse>* responses) {
-  credit_bytes_ = received_bytes_ + registry_.limits().credit_window_bytes;
-  v1::Ack* ack = responses->emplace_back().mutable_ack();
-  ack->set_accepted_seq(accepted_seq_);
-  ack->set_durable_seq(accepted_seq_);
-  ack->set_credit_bytes(credit_bytes_);
+  *responses->emplace_back().mutable_ack() = CurrentAck();
+}
+
+v1::Ack IngestSession::CurrentAck() {
+  return AckOf(acks_.Marks(registry_.journal().committed()));
+}
+
+std::optional<v1::Ack> IngestSession::News() {
+  if (!opened_) return std::nullopt;
+  const auto marks = acks_.News(registry_.journal().committed());
+  if (!marks.has_value()) return std::nullopt;
+  return AckOf(*marks);
+}
+
+bool IngestSession::IsDurable() {
+  return acks_.IsDurable(registry_.journal().committed());
 }
 
 absl::Status IngestSession::OnBatch(
@@ -221,28 +248,33 @@ absl::Status IngestSession::FoldNext(
     const v1::Snapshot& snapshot, const std::string& field,
     std::vector<v1::StreamResponse>* responses) {
   const std::uint64_t seq = accepted_seq_ + 1;
-  const absl::StatusOr<std::optional<core::MergeOutcome>> outcome =
-      Fold(snapshot);
-  if (outcome.ok() && !outcome->has_value()) return absl::OkStatus();
-  if (!outcome.ok() && EndsStream(outcome.status())) return outcome.status();
+  Failpoint("snapshot.begin");
+  const absl::StatusOr<std::optional<MergeResult>> folded =
+      FoldNoted(snapshot, seq);
+  Failpoint("snapshot.folded");
+  if (folded.ok() && !folded->has_value()) return absl::OkStatus();
+  if (!folded.ok() && EndsStream(folded.status())) return folded.status();
   intake_.Drop();
 
-  absl::Status refused = outcome.status();
-  if (outcome.ok() && **outcome == core::MergeOutcome::kConflicting) {
+  std::optional<core::MergeOutcome> outcome;
+  if (folded.ok()) outcome = (*folded)->outcome;
+  absl::Status refused = folded.status();
+  if (outcome == core::MergeOutcome::kConflicting) {
     refused = Refusal(
         absl::StatusCode::kAlreadyExists, "CONFLICTING_CONTENT",
         absl::StrCat("step ", snapshot.step(), " part ", snapshot.part(),
                      ": was sent before with other content"));
   }
-  absl::Status accepted = run_->Accept(
-      handle_, seq, outcome.ok() ? snapshot.step() : -1, registry_.Now());
-  if (!accepted.ok()) return accepted;
+  const auto accepted =
+      run_->Accept(handle_,
+                   {.seq = seq,
+                    .step = folded.ok() ? snapshot.step() : -1,
+                    .outcome = outcome},
+                   registry_.Now());
+  if (!accepted.ok()) return accepted.status();
+  Failpoint("snapshot.accepted");
   accepted_seq_ = seq;
-  if (outcome.ok()) {
-    run_->Count(**outcome);
-  } else {
-    run_->CountRejected();
-  }
+  acks_.Accept(seq, *accepted, folded.ok() ? (*folded)->waiting_bytes : 0);
   if (!refused.ok()) {
     v1::Reject* reject = responses->emplace_back().mutable_reject();
     reject->set_seq(seq);
@@ -275,7 +307,23 @@ absl::StatusOr<const IngestSession::Held*> IngestSession::FindHeld(
   return &held->second;
 }
 
-absl::StatusOr<std::optional<core::MergeOutcome>> IngestSession::Fold(
+absl::StatusOr<std::optional<MergeResult>> IngestSession::FoldNoted(
+    const v1::Snapshot& snapshot, std::uint64_t seq) {
+  FlightTable* const flights = registry_.flights();
+  if (flights == nullptr) return Fold(snapshot);
+  flight_name_.seq = seq;
+  if (flights->IsFatal(flight_name_)) {
+    return Refusal(
+        absl::StatusCode::kFailedPrecondition, "QUARANTINED",
+        absl::StrCat("seq ", seq, " was being folded in at ",
+                     FlightTable::kFatalCrashes,
+                     " ends of the server and is taken to be their cause"));
+  }
+  const FlightTable::Flight flight(*flights, flight_name_);
+  return Fold(snapshot);
+}
+
+absl::StatusOr<std::optional<MergeResult>> IngestSession::Fold(
     const v1::Snapshot& snapshot) {
   if (absl::Status status = intake_.CheckNext(snapshot); !status.ok()) {
     return status;
@@ -306,7 +354,8 @@ absl::StatusOr<std::optional<core::MergeOutcome>> IngestSession::Fold(
   }
   if (!summary) return std::nullopt;
   summary->StampStep(snapshot.step());
-  const auto outcome =
+  Failpoint("snapshot.validated");
+  const auto merged =
       layer.Merge({.attempt = handle_.attempt,
                    .source = handle_.source,
                    .signal = signal,
@@ -314,8 +363,8 @@ absl::StatusOr<std::optional<core::MergeOutcome>> IngestSession::Fold(
                    .step = snapshot.step(),
                    .part = snapshot.part()},
                   *summary, registry_.Now());
-  if (!outcome.ok()) return outcome.status();
-  return *outcome;
+  if (!merged.ok()) return merged.status();
+  return *merged;
 }
 
 absl::Status IngestSession::OnGap(const v1::Gap& gap) {
@@ -325,9 +374,11 @@ absl::Status IngestSession::OnGap(const v1::Gap& gap) {
     return Hole("gap.from_seq", gap.from_seq(), accepted_seq_ + 1);
   }
   intake_.Drop();
-  absl::Status status = run_->AcceptGap(handle_, gap.to_seq(), registry_.Now());
-  if (status.ok()) accepted_seq_ = gap.to_seq();
-  return status;
+  const auto accepted = run_->AcceptGap(handle_, gap.to_seq(), registry_.Now());
+  if (!accepted.ok()) return accepted.status();
+  accepted_seq_ = gap.to_seq();
+  acks_.Accept(accepted_seq_, *accepted, 0);
+  return absl::OkStatus();
 }
 
 absl::Status IngestSession::OnProgress(const v1::Progress& progress) {
@@ -341,6 +392,7 @@ absl::Status IngestSession::OnProgress(const v1::Progress& progress) {
         absl::StrCat(progress.complete_through_step(), "; it was ",
                      complete_through_step_, " before and may not shrink"));
   }
+  Failpoint("progress.begin");
   complete_through_step_ = progress.complete_through_step();
   for (int i = 0; i < progress.scalars_size(); ++i) {
     const v1::Scalar& scalar = progress.scalars(i);
@@ -362,9 +414,15 @@ absl::Status IngestSession::OnClose(const v1::Close& close) {
                    absl::StrCat("close.final_seq is ", close.final_seq(),
                                 "; the accepted mark is ", accepted_seq_));
   }
-  absl::Status status = run_->CloseSource(handle_, registry_.Now());
-  if (status.ok()) closed_ = true;
-  return status;
+  Failpoint("close.begin");
+  const auto ticket = run_->CloseSource(handle_, registry_.Now());
+  if (!ticket.ok()) return ticket.status();
+  // The goodbye is one more thing to be kept before the stream may end.
+  acks_.Accept(accepted_seq_, *ticket, 0);
+  Failpoint("close.kept");
+  registry_.journal().Hurry();
+  closed_ = true;
+  return absl::OkStatus();
 }
 
 std::size_t IngestSession::MemoryUsed() const {

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,13 +13,15 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "firekeeper/v1/ingest.pb.h"
+#include "server/ingest/ack_ledger.h"
+#include "server/ingest/flight_table.h"
 #include "server/ingest/tensor_intake.h"
 #include "server/state/registry.h"
 
 namespace firekeeper::server {
 
-// Thread-compatible: the stream calls one method at a time. `on_fenced` comes
-// from another thread.
+// Thread-compatible but for what says otherwise: the stream calls one method at
+// a time. `on_fenced` comes from another thread.
 class IngestSession {
  public:
   // Requires: `registry` outlives the session.
@@ -44,6 +47,14 @@ class IngestSession {
 
   // Whether Close was folded in.
   [[nodiscard]] bool closed() const { return closed_; }
+
+  // What an ack says now. Thread-safe.
+  [[nodiscard]] v1::Ack CurrentAck();
+  // The same, where there is more to tell than in the last one; empty before
+  // Opened. Thread-safe: asked whenever the store has committed.
+  std::optional<v1::Ack> News();
+  // Whether everything accepted is safe. Thread-safe.
+  [[nodiscard]] bool IsDurable();
   // Bytes of memory that the session holds between messages.
   [[nodiscard]] std::size_t MemoryUsed() const;
 
@@ -76,11 +87,12 @@ class IngestSession {
   // snapshot itself becomes a Reject whose fields begin with `field`.
   absl::Status FoldNext(const v1::Snapshot& snapshot, const std::string& field,
                         std::vector<v1::StreamResponse>* responses);
+  // Fold(), noted for the case that it ends the process.
+  absl::StatusOr<std::optional<MergeResult>> FoldNoted(
+      const v1::Snapshot& snapshot, std::uint64_t seq);
   // What became of the snapshot; empty while chunks are missing.
-  absl::StatusOr<std::optional<core::MergeOutcome>> Fold(
-      const v1::Snapshot& snapshot);
+  absl::StatusOr<std::optional<MergeResult>> Fold(const v1::Snapshot& snapshot);
   absl::StatusOr<const Held*> FindHeld(const v1::Snapshot& snapshot) const;
-  absl::Status CheckCredit(std::size_t wire_bytes);
   void AppendAck(std::vector<v1::StreamResponse>* responses);
 
   Registry& registry_;
@@ -89,11 +101,12 @@ class IngestSession {
   std::shared_ptr<Run> run_;  // null until Open
   SourceHandle handle_;
   absl::flat_hash_map<std::string, Held> held_;
+  FlightName flight_name_;
   std::uint64_t accepted_seq_ = 0;
   std::int64_t resume_step_ = 0;
   std::int64_t complete_through_step_ = -1;
-  std::uint64_t received_bytes_ = 0;  // since Opened
-  std::uint64_t credit_bytes_ = 0;    // granted so far
+  AckLedger acks_;
+  std::atomic<bool> opened_{false};
   bool closed_ = false;
   TensorIntake intake_;
 };

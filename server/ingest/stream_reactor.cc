@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
+#include "server/failpoint.h"
 #include "server/ingest/codec.h"
 
 namespace firekeeper::server {
@@ -36,6 +37,26 @@ void StreamReactor::End(const absl::Status& status) {
   const absl::MutexLock lock(&mutex_);
   EndLocked(status);
   Advance();
+}
+
+void StreamReactor::OnCommitted() {
+  if (!session_) return;
+  const absl::MutexLock lock(&mutex_);
+  if (ending_.has_value()) return;
+  Failpoint("ack.begin");
+  if (auto ack = session_->News()) {
+    v1::StreamResponse response;
+    *response.mutable_ack() = *std::move(ack);
+    Enqueue(std::move(response));
+  }
+  EndIfDurable();
+  Advance();
+}
+
+void StreamReactor::EndIfDurable() {
+  if (!closed_ || !session_->IsDurable()) return;
+  Failpoint("close.durable");
+  EndLocked(absl::OkStatus());
 }
 
 void StreamReactor::Fence(const std::string& reason) {
@@ -97,7 +118,9 @@ void StreamReactor::OnReadDone(bool ok) {
                           {"peer", context_.peer()}});
   }
   for (v1::StreamResponse& response : responses_) Enqueue(std::move(response));
-  if (!status.ok() || session_->closed()) EndLocked(status);
+  if (!status.ok()) EndLocked(status);
+  closed_ = session_->closed();
+  EndIfDurable();
   Advance();
 }
 
@@ -178,6 +201,8 @@ void StreamReactor::EndLocked(const absl::Status& status) {
 void StreamReactor::Enqueue(v1::StreamResponse response) {
   // The session may notice the fence while the run reports it.
   if (response.has_fenced() && std::exchange(fence_told_, true)) return;
+  // A commit may have been told while the message was folded.
+  if (response.has_ack()) *response.mutable_ack() = session_->CurrentAck();
   const std::size_t unsent = queue_.size() - (writing_ ? 1U : 0U);
   if (unsent > 0 && response.has_ack() && queue_.back().has_ack()) {
     // Acks are cumulative: the newer one says it all.
@@ -200,7 +225,7 @@ void StreamReactor::Advance() {
     Finish(status);
     return;
   }
-  if (reading_ || folding_ || queue_.size() > kMaxUnsent) return;
+  if (reading_ || folding_ || closed_ || queue_.size() > kMaxUnsent) return;
   reading_ = true;
   StartRead(&request_);
 }

@@ -52,6 +52,9 @@ class StreamReactor final
   // Sends what is queued, then ends the stream; the first call decides. A
   // message that is being folded is answered before.
   void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The store has committed: acks what is safe now, and ends a stream that said
+  // goodbye once all of it is.
+  void OnCommitted() ABSL_LOCKS_EXCLUDED(mutex_);
   // A newer attempt or stream took over, or the run was deleted.
   void Fence(const std::string& reason) ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends the stream where it is overdue; cancels it where it has been ending
@@ -67,6 +70,8 @@ class StreamReactor final
   FenceFunction OnFenced() const;
   absl::Status Fold(std::vector<v1::StreamResponse>* responses);
   [[nodiscard]] absl::Status FenceStatus(const std::string& reason) const;
+  // Ends a stream that said goodbye, once everything is safe.
+  void EndIfDurable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLocked(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Enqueue(v1::StreamResponse response)
@@ -93,6 +98,7 @@ class StreamReactor final
   bool folding_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;    // said goodbye
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;  // Finish() was called
   bool fence_told_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> ending_ ABSL_GUARDED_BY(mutex_);

@@ -123,7 +123,9 @@ absl::Status Queries::GetServerInfo(const std::string& tenant,
                                     const v1::GetServerInfoRequest& /*request*/,
                                     v1::GetServerInfoResponse* response) const {
   response->set_version(kVersion);
-  response->set_durability(v1::DURABILITY_NONE);
+  response->set_durability(registry_.journal().keeps()
+                               ? v1::DURABILITY_COMMITTED
+                               : v1::DURABILITY_NONE);
   *response->mutable_limits() =
       LimitsToProto(registry_.limits(), registry_.settings());
   response->set_tenant(tenant);

@@ -17,6 +17,13 @@ void EventLog::Append(RunEvent event) {
   Tell(subscribers);
 }
 
+void EventLog::Restore(const std::vector<RunEvent>& events) {
+  const absl::MutexLock lock(&mutex_);
+  events_.assign(events.begin(), events.end());
+  while (events_.size() > capacity_) events_.pop_front();
+  if (!events_.empty()) last_id_ = events_.back().event_id;
+}
+
 std::vector<RunEvent> EventLog::After(std::uint64_t event_id,
                                       std::size_t limit) const {
   const absl::MutexLock lock(&mutex_);

@@ -46,6 +46,9 @@ class EventLog {
   [[nodiscard]] std::vector<RunEvent> After(std::uint64_t event_id,
                                             std::size_t limit) const;
 
+  // What it held before a restart, ascending. Requires: nothing was appended.
+  void Restore(const std::vector<RunEvent>& events);
+
   // Nothing more will come for now: watches end with `status` once they have
   // sent what there is. Reopen() takes it back.
   void Close(const absl::Status& status);

@@ -1,11 +1,13 @@
 #include "server/state/layer_state.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
+#include "server/failpoint.h"
 
 namespace firekeeper::server {
 namespace {
@@ -48,8 +50,13 @@ absl::Status CheckShares(const LayerShare& share, std::uint32_t other,
 }  // namespace
 
 LayerState::LayerState(LayerSpec spec, const StateSettings& settings,
-                       MemoryBudget& memory)
-    : spec_(std::move(spec)), settings_(settings), memory_(memory) {}
+                       MemoryBudget& memory, const LayerPlace& place)
+    : spec_(std::move(spec)),
+      settings_(settings),
+      memory_(memory),
+      number_(place.layer),
+      keeps_(place.journal.keeps()),
+      rows_(place) {}
 
 LayerState::~LayerState() { memory_.Give(charged_bytes_); }
 
@@ -153,51 +160,95 @@ core::SignalTrack LayerState::MakeTrack(TrackKey key) const {
   return track;
 }
 
-absl::StatusOr<core::MergeOutcome> LayerState::Merge(
-    const SnapshotPlace& place, const core::UnitSummary& summary,
-    absl::Time now) {
-  const core::Contribution key{.source = place.source,
-                               .step = place.step,
-                               .part = place.part,
-                               .fingerprint = core::Fingerprint(summary)};
-  const absl::MutexLock lock(&mutex_);
+absl::StatusOr<LayerState::Placed> LayerState::PlaceOf(
+    const SnapshotPlace& place, const core::UnitSummary& summary) const {
   const auto share = shares_.find(place.source);
   if (place.attempt != attempt_ || share == shares_.end()) {
     return Refusal(absl::StatusCode::kAborted, "FENCED",
                    "a newer attempt of this run has begun");
   }
-  const core::Index width = spec_.Width(place.signal);
   const bool is_input = place.signal == core::Signal::kInput;
-  const core::Index share_units = is_input ? width : share->second.unit_count;
+  const core::Index share_units =
+      is_input ? spec_.Width(place.signal) : share->second.unit_count;
   if (summary.unit_count() != share_units) {
     return FieldError("unit_count", absl::StrCat(summary.unit_count(),
                                                  "; the source declared ",
                                                  share_units, " units"));
   }
-  core::Contribution contribution = key;
-  contribution.data_shard = share->second.data_shard;
-  contribution.first_unit = is_input ? 0 : share->second.first_unit;
+  return Placed{
+      .contribution = {.source = place.source,
+                       .data_shard = share->second.data_shard,
+                       .first_unit = is_input ? 0 : share->second.first_unit,
+                       .step = place.step,
+                       .part = place.part},
+      .cluster_is_step =
+          share->second.cluster_split || !summary.columns.clusters};
+}
 
-  const TrackKey track_key{place.phase, place.signal};
-  auto found = tracks_.find(track_key);
+absl::StatusOr<MergeResult> LayerState::Merge(const SnapshotPlace& place,
+                                              const core::UnitSummary& summary,
+                                              absl::Time now) {
+  absl::StatusOr<Placed> placed;
+  {
+    const absl::MutexLock lock(&mutex_);
+    placed = PlaceOf(place, summary);
+  }
+  if (!placed.ok()) return placed.status();
+  // The heavy part, with no lock held.
+  placed->contribution.fingerprint = core::Fingerprint(summary);
+  std::string row;
+  if (keeps_) {
+    row =
+        EncodeJournal(place.attempt, placed->contribution,
+                      placed->cluster_is_step, absl::ToUnixNanos(now), summary);
+  }
+  const absl::MutexLock lock(&mutex_);
+  // A share never changes within an attempt.
+  if (place.attempt != attempt_) return PlaceOf(place, summary).status();
+  return MergeLocked({place.phase, place.signal}, *placed, summary,
+                     std::move(row), now);
+}
+
+absl::StatusOr<MergeResult> LayerState::MergeLocked(
+    TrackKey key, const Placed& placed, const core::UnitSummary& summary,
+    std::string row, absl::Time now) {
+  const core::Index width = spec_.Width(key.second);
+  auto found = tracks_.find(key);
   const bool fresh = found == tracks_.end();
   std::size_t needed = core::Window::MemoryForContribution(width);
   if (fresh) {
-    needed += core::SignalTrack::RecordBytes(SettingsFor(track_key)) *
+    needed += core::SignalTrack::RecordBytes(SettingsFor(key)) *
               static_cast<std::size_t>(width);
   }
-  if (fresh || found->second.NeedsWindow(place.step)) {
-    needed += core::Window::MemoryFor(width, ColumnsFor(place.signal));
+  if (fresh || found->second.NeedsWindow(placed.contribution.step)) {
+    needed += core::Window::MemoryFor(width, ColumnsFor(key.second));
   }
   if (absl::Status status = TakeMemory(needed); !status.ok()) return status;
-  if (fresh) found = tracks_.emplace(track_key, MakeTrack(track_key)).first;
-  auto outcome = found->second.Add(
-      contribution, summary,
-      share->second.cluster_split || !summary.columns.clusters,
-      absl::ToUnixNanos(now));
-  if (fresh && !outcome.ok()) tracks_.erase(found);
+  if (fresh) found = tracks_.emplace(key, MakeTrack(key)).first;
+  core::SignalTrack& track = found->second;
+  Failpoint("merge.begin");
+  const auto outcome =
+      track.Add(placed.contribution, summary, placed.cluster_is_step,
+                absl::ToUnixNanos(now));
+  MergeResult result;
+  if (outcome.ok()) {
+    Failpoint("merge.done");
+    result.outcome = *outcome;
+    if (*outcome == core::MergeOutcome::kMerged) {
+      result.waiting_bytes =
+          rows_.PutContribution(key, row,
+                                core::WindowOf(placed.contribution.step,
+                                               track.settings().window_steps)
+                                    .first);
+      Failpoint("merge.kept");
+      rows_.PutChanges(key, track);
+    }
+  } else if (fresh) {
+    tracks_.erase(found);
+  }
   SettleMemory();
-  return outcome;
+  if (!outcome.ok()) return outcome.status();
+  return result;
 }
 
 absl::Status LayerState::TakeMemory(std::size_t bytes) {
@@ -233,13 +284,24 @@ void LayerState::SetRunUnits(std::uint64_t run_units) {
   for (auto& [key, track] : tracks_) track.SetRunUnits(run_units);
 }
 
-void LayerState::BeginAttempt(std::uint32_t attempt, std::int64_t resume_step) {
+void LayerState::BeginAttempt(std::uint32_t attempt, std::int64_t resume_step,
+                              WriteBatch* batch) {
   const absl::MutexLock lock(&mutex_);
   attempt_ = attempt;
   resume_step_ = resume_step;
   shares_.clear();
-  for (auto& [key, track] : tracks_) track.BeginAttempt(resume_step);
+  for (auto& [key, track] : tracks_) {
+    track.BeginAttempt(resume_step);
+    rows_.PutAttempt(key, track, batch);
+  }
   SettleMemory();
+}
+
+void LayerState::Retire() {
+  const absl::MutexLock lock(&mutex_);
+  // No handle has this number.
+  attempt_ = std::numeric_limits<std::uint32_t>::max();
+  shares_.clear();
 }
 
 bool LayerState::CloseWindows(std::uint32_t attempt, std::int64_t before,
@@ -251,6 +313,8 @@ bool LayerState::CloseWindows(std::uint32_t attempt, std::int64_t before,
   std::size_t closed = 0;
   for (auto& [key, track] : tracks_) {
     closed += track.Close(before, opened_before);
+    Failpoint("window.closed");
+    rows_.PutChanges(key, track);
   }
   SettleMemory();
   return closed > 0;
@@ -269,6 +333,7 @@ absl::Status LayerState::NoteSampled(std::uint32_t attempt,
   for (auto& [key, track] : tracks_) {
     if (key.first != core::Phase::kTrain) continue;
     for (const std::int64_t step : steps) track.NoteSampled(step);
+    rows_.PutChanges(key, track);
   }
   SettleMemory();
   return absl::OkStatus();

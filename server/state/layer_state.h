@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,7 @@
 #include "core/side_evidence.h"
 #include "core/signal_track.h"
 #include "core/window.h"
+#include "server/state/layer_rows.h"
 #include "server/state/layer_spec.h"
 #include "server/state/limits.h"
 #include "server/state/memory_budget.h"
@@ -39,6 +42,33 @@ struct SnapshotPlace {
   std::uint32_t part = 0;
 };
 
+struct MergeResult {
+  core::MergeOutcome outcome{};
+  // Held until the store has committed it.
+  std::size_t waiting_bytes = 0;
+};
+
+// What the store has of a track, by key.
+struct TrackRows {
+  std::optional<std::string> marks;  // empty: damaged
+  std::optional<std::string> units;
+  std::map<std::string, std::string> archive;
+  std::map<std::string, std::string> windows;
+  std::map<std::string, std::string> journal;
+  // Keys of damaged rows of windows and contributions.
+  std::vector<std::string> damaged_windows;
+  bool is_damaged = false;  // units or archive
+};
+
+// What became of them.
+struct TrackRestored {
+  std::uint64_t windows = 0;
+  std::uint64_t contributions = 0;
+  std::uint64_t archived = 0;
+  std::uint64_t corrupt_rows = 0;
+  std::uint64_t last_number = 0;  // of the journal
+};
+
 // What the assessment of a run reads of a layer.
 struct LayerLook {
   core::LayerFacts facts;
@@ -51,12 +81,14 @@ struct LayerLook {
 class LayerState {
  public:
   LayerState(LayerSpec spec, const StateSettings& settings,
-             MemoryBudget& memory);
+             MemoryBudget& memory, const LayerPlace& place);
   ~LayerState();
   LayerState(const LayerState&) = delete;
   LayerState& operator=(const LayerState&) = delete;
 
   [[nodiscard]] const LayerSpec& spec() const { return spec_; }
+  // In its run.
+  [[nodiscard]] std::uint32_t number() const { return number_; }
 
   // How a snapshot of this layer has to be reduced.
   [[nodiscard]] core::FiringRule RuleFor(core::Signal signal) const;
@@ -78,12 +110,23 @@ class LayerState {
   // nothing, with kInvalidArgument for other columns or units, kOutOfRange for
   // a step whose window is no longer retained, kResourceExhausted where memory
   // is used up, kAborted where `attempt` was superseded.
-  absl::StatusOr<core::MergeOutcome> Merge(const SnapshotPlace& place,
-                                           const core::UnitSummary& summary,
-                                           absl::Time now);
+  absl::StatusOr<MergeResult> Merge(const SnapshotPlace& place,
+                                    const core::UnitSummary& summary,
+                                    absl::Time now);
 
-  // A new attempt executes from `resume_step` on.
-  void BeginAttempt(std::uint32_t attempt, std::int64_t resume_step);
+  // A new attempt executes from `resume_step` on. What the store must change
+  // goes into `batch`, so that all layers begin it together.
+  void BeginAttempt(std::uint32_t attempt, std::int64_t resume_step,
+                    WriteBatch* batch);
+  // The run is gone: everything is refused from now on, nothing is kept.
+  void Retire();
+
+  // After a restart: the attempt that was under way, then each track, from the
+  // rows of the store. A window whose rows are damaged counts as missing data;
+  // a signal whose figures are begins anew. Requires: shares and run units are
+  // declared.
+  void Resume(std::uint32_t attempt, std::int64_t resume_step);
+  TrackRestored RestoreTrack(TrackKey key, const TrackRows& rows);
   // Closes windows that end at or before `before`, and those older than the
   // wall-clock limit. Does nothing where `attempt` was superseded.
   // Returns whether any was closed.
@@ -116,7 +159,6 @@ class LayerState {
                                                 core::Phase phase) const;
 
  private:
-  using TrackKey = std::pair<core::Phase, core::Signal>;
   struct Verdicts;
 
   core::TrackSettings SettingsFor(TrackKey key) const;
@@ -143,9 +185,34 @@ class LayerState {
   std::shared_ptr<const Verdicts> Evaluate(std::uint64_t run_units)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Where a snapshot counts.
+  struct Placed {
+    core::Contribution contribution;  // without its fingerprint
+    bool cluster_is_step = false;
+  };
+
+  absl::StatusOr<Placed> PlaceOf(const SnapshotPlace& place,
+                                 const core::UnitSummary& summary) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False where the figures of the units are not known any more.
+  static bool ReadFigures(const TrackRows& rows, core::SignalTrack* track,
+                          TrackRestored* restored);
+  static std::set<std::int64_t> LostWindows(const TrackRows& rows);
+  void FoldJournal(TrackKey key, const TrackRows& rows,
+                   std::set<std::int64_t>* lost, core::SignalTrack* track,
+                   TrackRestored* restored)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `row`: the contribution as the store keeps it.
+  absl::StatusOr<MergeResult> MergeLocked(TrackKey key, const Placed& placed,
+                                          const core::UnitSummary& summary,
+                                          std::string row, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const LayerSpec spec_;
   const StateSettings settings_;
   MemoryBudget& memory_;
+  const std::uint32_t number_;
+  const bool keeps_;
 
   mutable absl::Mutex mutex_;
   std::map<TrackKey, core::SignalTrack> tracks_ ABSL_GUARDED_BY(mutex_);
@@ -155,6 +222,7 @@ class LayerState {
   std::map<std::uint32_t, LayerShare> shares_ ABSL_GUARDED_BY(mutex_);
   // Taken from the budget for windows and unit records.
   std::size_t charged_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  LayerRows rows_ ABSL_GUARDED_BY(mutex_);
   // Of the last Evaluate(), reused while nothing changed.
   std::shared_ptr<const Verdicts> verdicts_ ABSL_GUARDED_BY(mutex_);
   // The most deaths and revivals that any verdicts counted.

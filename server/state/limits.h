@@ -36,6 +36,8 @@ struct Limits {
   // Memory of all windows and reducers together, in bytes. A snapshot that
   // would pass it is refused.
   std::size_t max_state_bytes = std::size_t{4} << 30;
+  // Size of the store beyond which the oldest runs go; 0: none.
+  std::uint64_t max_store_bytes = 0;
 };
 
 // How long things live, and what verdicts rest on.
@@ -55,6 +57,8 @@ struct StateSettings {
   std::chrono::seconds ended_run_ttl{3'600};
   // A run that went silent without ending leaves memory after this.
   std::chrono::seconds silent_run_ttl{86'400};
+  // A run leaves the store this long after it was last seen; 0: never.
+  std::chrono::seconds keep_runs{90 * 86'400};
 };
 
 }  // namespace firekeeper::server

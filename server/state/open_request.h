@@ -6,10 +6,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/window.h"
 #include "server/state/layer_spec.h"
+#include "server/state/state_journal.h"
 
 namespace firekeeper::server {
 
@@ -39,8 +42,18 @@ struct SourceHandle {
 struct OpenResult {
   SourceHandle handle;
   std::uint64_t accepted_seq = 0;
+  // Safe already; all up to accepted_seq is with `ticket`.
+  std::uint64_t durable_seq = 0;
+  Ticket ticket = 0;
   // As they were declared, one for each of OpenRequest::layers.
   LayerList layers;
+};
+
+// One snapshot as it is accepted.
+struct AcceptedSnapshot {
+  std::uint64_t seq = 0;
+  std::int64_t step = -1;                     // -1: it was refused
+  std::optional<core::MergeOutcome> outcome;  // empty: it was refused
 };
 
 // Tells a stream that it was superseded. Called at most once, from the thread

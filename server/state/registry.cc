@@ -1,5 +1,6 @@
 #include "server/state/registry.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,13 +17,38 @@ absl::Status NotFound(const RunKey& key) {
 }  // namespace
 
 Registry::Registry(const Limits& limits, const StateSettings& settings,
-                   NowFunction now)
+                   NowFunction now, CommitQueue* queue)
     : limits_(limits),
       settings_(settings),
       now_(std::move(now)),
-      memory_(limits.max_state_bytes) {}
+      memory_(limits.max_state_bytes),
+      journal_(queue) {}
+
+void Registry::Restore(const std::vector<std::shared_ptr<Run>>& runs,
+                       StoredRuns stored, Loader loader) {
+  loader_ = std::move(loader);
+  const absl::MutexLock lock(&mutex_);
+  for (const auto& run : runs) {
+    runs_.emplace(RunKey{.tenant = run->tenant(), .run_id = run->run_id()},
+                  run);
+    last_number_ = std::max(last_number_, run->number());
+  }
+  for (const auto& [key, place] : stored) {
+    last_number_ = std::max(last_number_, place.number);
+  }
+  stored_ = std::move(stored);
+}
+
+std::shared_ptr<Run> Registry::MakeRun(const RunKey& key,
+                                       std::uint64_t number) {
+  return std::make_shared<Run>(
+      key.tenant, key.run_id, limits_, settings_, memory_,
+      RunPlace{.journal = journal_, .number = number}, now_());
+}
 
 absl::StatusOr<std::shared_ptr<Run>> Registry::FindOrCreate(const RunKey& key) {
+  auto loaded = Load(key);
+  if (!loaded.ok() || *loaded) return loaded;
   const absl::MutexLock lock(&mutex_);
   const auto found = runs_.find(key);
   if (found != runs_.end()) return found->second;
@@ -30,17 +56,43 @@ absl::StatusOr<std::shared_ptr<Run>> Registry::FindOrCreate(const RunKey& key) {
     return LimitError("run_id", absl::StrCat("the server holds ", runs_.size(),
                                              " runs, the most allowed"));
   }
-  auto run = std::make_shared<Run>(key.tenant, key.run_id, limits_, settings_,
-                                   memory_, now_());
+  auto run = MakeRun(key, ++last_number_);
   runs_.emplace(key, run);
   return run;
 }
 
-absl::StatusOr<std::shared_ptr<Run>> Registry::Find(const RunKey& key) const {
+absl::StatusOr<std::shared_ptr<Run>> Registry::Find(const RunKey& key) {
+  auto loaded = Load(key);
+  if (loaded.ok() && !*loaded) return NotFound(key);
+  return loaded;
+}
+
+absl::StatusOr<std::shared_ptr<Run>> Registry::Load(const RunKey& key) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto found = runs_.find(key);
+    if (found != runs_.end()) return found->second;
+    if (!stored_.contains(key)) return std::shared_ptr<Run>();
+  }
+  const absl::MutexLock loading(&load_mutex_);
+  std::uint64_t number = 0;
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto found = runs_.find(key);
+    if (found != runs_.end()) return found->second;
+    const auto stored = stored_.find(key);
+    if (stored == stored_.end()) return std::shared_ptr<Run>();
+    number = stored->second.number;
+  }
+  // Its last rows may still be on the way.
+  if (absl::Status settled = journal_.Settle(); !settled.ok()) return settled;
+  auto run = loader_(number);
+  if (!run.ok()) return run.status();
   const absl::MutexLock lock(&mutex_);
-  const auto found = runs_.find(key);
-  if (found == runs_.end()) return NotFound(key);
-  return found->second;
+  // Deleted while it was read.
+  if (stored_.erase(key) == 0) return std::shared_ptr<Run>();
+  runs_.emplace(key, *run);
+  return run;
 }
 
 std::vector<std::shared_ptr<Run>> Registry::List(const std::string& tenant,
@@ -77,11 +129,19 @@ absl::Status Registry::Delete(const RunKey& key) {
   {
     const absl::MutexLock lock(&mutex_);
     const auto found = runs_.find(key);
-    if (found == runs_.end()) return NotFound(key);
-    run = std::move(found->second);
-    runs_.erase(found);
+    if (found != runs_.end()) {
+      run = std::move(found->second);
+      runs_.erase(found);
+    } else if (const auto stored = stored_.find(key); stored != stored_.end()) {
+      WriteBatch batch;
+      batch.EraseRun(stored->second.number);
+      journal_.Add(std::move(batch));
+      stored_.erase(stored);
+    } else {
+      return NotFound(key);
+    }
   }
-  run->Delete();
+  if (run) run->Delete();
   return absl::OkStatus();
 }
 
@@ -93,11 +153,45 @@ void Registry::Sweep() {
     {
       const absl::MutexLock lock(&mutex_);
       if (!run->RetireIfExpired(now)) continue;
-      const auto found = runs_.find({run->tenant(), run->run_id()});
-      if (found != runs_.end() && found->second == run) runs_.erase(found);
+      const RunKey key{.tenant = run->tenant(), .run_id = run->run_id()};
+      const auto found = runs_.find(key);
+      if (found == runs_.end() || found->second != run) continue;
+      runs_.erase(found);
+      if (journal_.keeps()) {
+        stored_.emplace(key,
+                        StoredPlace{.number = run->number(),
+                                    .last_seen = run->View(now).last_seen});
+      }
     }
-    run->Delete();
+    run->Leave();
   }
+}
+
+std::vector<RunKey> Registry::Retain(std::uint64_t store_bytes) {
+  const absl::Time now = now_();
+  const absl::Duration keep = absl::FromChrono(settings_.keep_runs);
+  const absl::MutexLock lock(&mutex_);
+  std::vector<RunKey> gone;
+  for (const auto& [key, place] : stored_) {
+    if (keep > absl::ZeroDuration() && now - place.last_seen > keep) {
+      gone.push_back(key);
+    }
+  }
+  const bool too_large =
+      limits_.max_store_bytes > 0 && store_bytes > limits_.max_store_bytes;
+  if (too_large && gone.empty() && !stored_.empty()) {
+    // One at a time: how much that frees shows after the next commits.
+    gone.push_back(std::ranges::min_element(stored_, {}, [](const auto& entry) {
+                     return entry.second.last_seen;
+                   })->first);
+  }
+  WriteBatch batch;
+  for (const RunKey& key : gone) {
+    batch.EraseRun(stored_.at(key).number);
+    stored_.erase(key);
+  }
+  journal_.Add(std::move(batch));
+  return gone;
 }
 
 }  // namespace firekeeper::server

@@ -22,6 +22,8 @@
 
 namespace firekeeper::server {
 
+class FlightTable;
+
 using NowFunction = std::function<absl::Time()>;
 
 struct RunKey {
@@ -33,19 +35,44 @@ struct RunKey {
   friend auto operator<=>(const RunKey&, const RunKey&) = default;
 };
 
+// A run that is only in the store.
+struct StoredPlace {
+  std::uint64_t number = 0;  // of its rows
+  absl::Time last_seen;
+};
+using StoredRuns = std::map<RunKey, StoredPlace>;
+
 // Thread-safe. Lock order: the registry's mutex, then a run's, then a layer's;
 // no two of one kind at once.
 class Registry {
  public:
-  // `now` is called from any thread.
+  // `now` is called from any thread. `queue`: where changes are kept; null:
+  // nowhere. Outlives the registry.
   Registry(const Limits& limits, const StateSettings& settings,
-           NowFunction now = &absl::Now);
+           NowFunction now = &absl::Now, CommitQueue* queue = nullptr);
+
+  // Fetches the run with this number of rows from the store.
+  using Loader =
+      std::function<absl::StatusOr<std::shared_ptr<Run>>(std::uint64_t number)>;
+  // What a restart found: runs that are in memory again, and those that are
+  // only in the store. Requires: called once, before anything else.
+  void Restore(const std::vector<std::shared_ptr<Run>>& runs, StoredRuns stored,
+               Loader loader);
+
+  // A run of this registry that is not in it yet, with these rows.
+  [[nodiscard]] std::shared_ptr<Run> MakeRun(const RunKey& key,
+                                             std::uint64_t number);
+
+  // Where snapshots are noted while they are folded in; null: nowhere.
+  // Requires: set before anything else is called; outlives the registry.
+  void NoteFlights(FlightTable* flights) { flights_ = flights; }
+  [[nodiscard]] FlightTable* flights() const { return flights_; }
 
   // Finds or creates. Fails with RESOURCE_EXHAUSTED where max_runs is reached.
   absl::StatusOr<std::shared_ptr<Run>> FindOrCreate(const RunKey& key);
-  // NOT_FOUND where the tenant has no such run.
-  [[nodiscard]] absl::StatusOr<std::shared_ptr<Run>> Find(
-      const RunKey& key) const;
+  // NOT_FOUND where the tenant has no such run. One that has left memory comes
+  // back from the store.
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<Run>> Find(const RunKey& key);
   // Runs of a tenant with run_id > `after`, ascending, at most `limit`.
   [[nodiscard]] std::vector<std::shared_ptr<Run>> List(
       const std::string& tenant, const std::string& after,
@@ -60,18 +87,36 @@ class Registry {
   // Applies the TTLs and closes windows by age. Called every second or so.
   void Sweep();
 
+  // Deletes runs that are only in the store: those not seen for longer than
+  // StateSettings::keep_runs, and the one not seen for longest where the store
+  // has more than Limits::max_store_bytes. Returns them.
+  std::vector<RunKey> Retain(std::uint64_t store_bytes);
+
   [[nodiscard]] const Limits& limits() const { return limits_; }
   [[nodiscard]] const StateSettings& settings() const { return settings_; }
   [[nodiscard]] absl::Time Now() const { return now_(); }
   [[nodiscard]] MemoryBudget& memory() { return memory_; }
+  [[nodiscard]] StateJournal& journal() { return journal_; }
+  [[nodiscard]] const StateJournal& journal() const { return journal_; }
 
  private:
+  // Brings a run back from the store; null where it is not there.
+  absl::StatusOr<std::shared_ptr<Run>> Load(const RunKey& key)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   const Limits limits_;
   const StateSettings settings_;
   const NowFunction now_;
   MemoryBudget memory_;
+  StateJournal journal_;
+  FlightTable* flights_ = nullptr;
+  Loader loader_;  // set before anything is served
+  // One run at a time comes from the store; taken before mutex_.
+  absl::Mutex load_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   std::map<RunKey, std::shared_ptr<Run>> runs_ ABSL_GUARDED_BY(mutex_);
+  StoredRuns stored_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace firekeeper::server

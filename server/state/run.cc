@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
+#include "server/failpoint.h"
+#include "server/state/rows/run_rows.h"
 #include "server/state/run_parts.h"
 
 namespace firekeeper::server {
@@ -27,9 +29,11 @@ absl::Status DeletedError() {
 }  // namespace
 
 Run::Run(std::string tenant, std::string run_id, const Limits& limits,
-         const StateSettings& settings, MemoryBudget& memory, absl::Time now)
+         const StateSettings& settings, MemoryBudget& memory,
+         const RunPlace& place, absl::Time now)
     : tenant_(std::move(tenant)),
       run_id_(std::move(run_id)),
+      place_(place),
       events_(limits.max_events_per_run),
       assessment_(settings.alarms, events_),
       limits_(limits),
@@ -55,14 +59,23 @@ absl::StatusOr<OpenResult> Run::Open(const OpenRequest& request,
     if (absl::Status status = CheckLayers(request, *found); !status.ok()) {
       return status;
     }
-    Attempt* attempt =
-        *found != nullptr ? *found : BeginAttempt(request, now, &fenced);
-    auto layers = DeclareLayers(request, *attempt);
+    // Together, so that a restart finds all of the attempt or nothing.
+    WriteBatch batch;
+    Attempt* attempt = *found != nullptr
+                           ? *found
+                           : BeginAttempt(request, now, &fenced, &batch);
+    Failpoint("open.attempt");
+    auto layers = DeclareLayers(request, *attempt, &batch);
     result = Connect(request, std::move(on_fenced), now, &fenced);
     result.layers = std::move(layers);
     facts_.ended = absl::InfiniteFuture();
     events_.Reopen();
     facts_.counters.fenced += fenced.size();
+    if (place_.journal.keeps()) {
+      PutRun(&batch);
+      PutSource(request.source, attempt->sources.at(request.source), &batch);
+      place_.journal.Add(std::move(batch));
+    }
   }
   for (const FenceFunction& fence : fenced) fence(kTakenOver);
   return result;
@@ -83,10 +96,13 @@ OpenResult Run::Connect(const OpenRequest& request, FenceFunction on_fenced,
   source.closed = false;
   source.on_fenced = std::move(on_fenced);
   Heard(&source, now);
+  source.Settle(place_.journal.committed());
   return {.handle = {.attempt = attempt.number,
                      .source = request.source,
                      .incarnation = source.incarnation},
           .accepted_seq = source.accepted_seq,
+          .durable_seq = source.durable_seq,
+          .ticket = source.ticket,
           .layers = {}};
 }
 
@@ -159,13 +175,14 @@ absl::Status Run::CheckLayers(const OpenRequest& request,
 }
 
 Run::Attempt* Run::BeginAttempt(const OpenRequest& request, absl::Time now,
-                                Fenced* fenced) {
+                                Fenced* fenced, WriteBatch* batch) {
   if (!attempts_.empty()) {
     for (auto& [number, source] : attempts_.back()->sources) {
       if (source.connected) fenced->push_back(std::move(source.on_fenced));
     }
     attempts_.back()->sources.clear();
     attempts_.back()->dead = assessed_.dead;
+    batch->EraseRange(Table::kMark, place_.number, SourceKey(0), {});
     ++closings_;
   } else {
     facts_.labels = request.labels;
@@ -179,7 +196,7 @@ Run::Attempt* Run::BeginAttempt(const OpenRequest& request, absl::Time now,
   attempt->started = now;
   attempts_.push_back(std::move(attempt));
   for (auto& [name, layer] : layers_) {
-    layer->BeginAttempt(attempts_.back()->number, request.resume_step);
+    layer->BeginAttempt(attempts_.back()->number, request.resume_step, batch);
   }
   // The attempt takes these steps anew, so its values are the newer ones.
   for (auto& [name, step] : scalar_steps_) {
@@ -188,25 +205,36 @@ Run::Attempt* Run::BeginAttempt(const OpenRequest& request, absl::Time now,
   for (auto& [name, history] : scalar_history_) {
     history.EraseFrom(request.resume_step);
   }
+  for (const auto& [name, step] : scalar_steps_) changed_scalars_.insert(name);
+  PutScalars(batch);
   facts_.last_step = -1;
   closed_before_ = std::min(closed_before_, request.resume_step);
   return attempts_.back().get();
 }
 
-LayerList Run::DeclareLayers(const OpenRequest& request,
-                             const Attempt& attempt) {
+LayerList Run::DeclareLayers(const OpenRequest& request, const Attempt& attempt,
+                             WriteBatch* batch) {
   LayerList layers;
   layers.reserve(request.layers.size());
+  SharesRecord held{.attempt = attempt.number, .shares = {}};
   for (const auto& [spec, share] : request.layers) {
     std::shared_ptr<LayerState>& layer = layers_[spec.name];
     if (!layer) {
-      layer = std::make_shared<LayerState>(spec, settings_, memory_);
-      layer->BeginAttempt(attempt.number, attempt.resume_step);
+      const auto number = static_cast<std::uint32_t>(layers_.size() - 1);
+      layer = std::make_shared<LayerState>(spec, settings_, memory_,
+                                           LayerPlace{.journal = place_.journal,
+                                                      .run = place_.number,
+                                                      .layer = number});
+      layer->BeginAttempt(attempt.number, attempt.resume_step, batch);
       facts_.unit_count += static_cast<std::uint64_t>(spec.unit_count);
+      batch->Put(Table::kRun, place_.number, LayerKey(number), Encode(spec));
     }
     layer->Declare(request.source, share);
+    held.shares.emplace_back(layer->number(), share);
     layers.push_back(layer);
   }
+  batch->Put(Table::kMark, place_.number, SharesKey(request.source),
+             Encode(held));
   facts_.layer_count = layers_.size();
   for (const auto& [name, layer] : layers_) {
     layer->SetRunUnits(facts_.unit_count);
@@ -241,22 +269,26 @@ absl::Status Run::Receive(const SourceHandle& handle,
   return absl::OkStatus();
 }
 
-absl::Status Run::Accept(const SourceHandle& handle, std::uint64_t seq,
-                         std::int64_t step, absl::Time now) {
+absl::StatusOr<Ticket> Run::Accept(const SourceHandle& handle,
+                                   const AcceptedSnapshot& snapshot,
+                                   absl::Time now) {
   const absl::MutexLock lock(&mutex_);
   const auto source = FindSource(handle);
   if (!source.ok()) return source.status();
-  assert(seq == (*source)->accepted_seq + 1);
-  (*source)->accepted_seq = seq;
-  (*source)->last_step = std::max((*source)->last_step, step);
-  facts_.last_step = std::max(facts_.last_step, step);
+  assert(snapshot.seq == (*source)->accepted_seq + 1);
+  (*source)->last_step = std::max((*source)->last_step, snapshot.step);
+  facts_.last_step = std::max(facts_.last_step, snapshot.step);
   Heard(*source, now);
-  return absl::OkStatus();
+  Count(snapshot);
+  return KeepMark(handle.source, *source, snapshot.seq);
 }
 
-void Run::Count(core::MergeOutcome outcome) {
-  const absl::MutexLock lock(&mutex_);
-  switch (outcome) {
+void Run::Count(const AcceptedSnapshot& snapshot) {
+  if (!snapshot.outcome.has_value()) {
+    ++facts_.counters.rejected;
+    return;
+  }
+  switch (*snapshot.outcome) {
     case core::MergeOutcome::kMerged:
       ++facts_.counters.accepted;
       break;
@@ -272,22 +304,15 @@ void Run::Count(core::MergeOutcome outcome) {
   }
 }
 
-void Run::CountRejected() {
-  const absl::MutexLock lock(&mutex_);
-  ++facts_.counters.rejected;
-}
-
-absl::Status Run::AcceptGap(const SourceHandle& handle, std::uint64_t to_seq,
-                            absl::Time now) {
+absl::StatusOr<Ticket> Run::AcceptGap(const SourceHandle& handle,
+                                      std::uint64_t to_seq, absl::Time now) {
   const absl::MutexLock lock(&mutex_);
   const auto source = FindSource(handle);
   if (!source.ok()) return source.status();
-  if (to_seq > (*source)->accepted_seq) {
-    facts_.counters.gap += to_seq - (*source)->accepted_seq;
-    (*source)->accepted_seq = to_seq;
-  }
   Heard(*source, now);
-  return absl::OkStatus();
+  if (to_seq <= (*source)->accepted_seq) return (*source)->ticket;
+  facts_.counters.gap += to_seq - (*source)->accepted_seq;
+  return KeepMark(handle.source, *source, to_seq);
 }
 
 absl::Status Run::SetScalar(const std::string& name, std::int64_t step,
@@ -301,6 +326,7 @@ absl::Status Run::SetScalar(const std::string& name, std::int64_t step,
                                    " scalars already, the most allowed"));
   }
   KeepHistory(name, step, value);
+  changed_scalars_.insert(name);
   if (known != scalar_steps_.end() && known->second > step) {
     return absl::OkStatus();
   }
@@ -309,7 +335,9 @@ absl::Status Run::SetScalar(const std::string& name, std::int64_t step,
   return absl::OkStatus();
 }
 
-absl::Status Run::CloseSource(const SourceHandle& handle, absl::Time now) {
+absl::StatusOr<Ticket> Run::CloseSource(const SourceHandle& handle,
+                                        absl::Time now) {
+  Ticket ticket = 0;
   {
     const absl::MutexLock lock(&mutex_);
     const auto source = FindSource(handle);
@@ -325,9 +353,13 @@ absl::Status Run::CloseSource(const SourceHandle& handle, absl::Time now) {
         attempt.sources,
         [](const auto& entry) { return entry.second.closed; }));
     if (closed == attempt.source_count) facts_.ended = now;
+    WriteBatch batch;
+    PutRun(&batch);
+    PutSource(handle.source, **source, &batch);
+    ticket = place_.journal.Add(std::move(batch));
   }
   CloseDueWindows(now, /*by_age=*/false);
-  return absl::OkStatus();
+  return ticket;
 }
 
 void Run::Disconnect(const SourceHandle& handle, absl::Time now) {
@@ -342,7 +374,17 @@ void Run::Disconnect(const SourceHandle& handle, absl::Time now) {
 }
 
 void Run::Delete() {
+  Abandon();
+  WriteBatch batch;
+  batch.EraseRun(place_.number);
+  place_.journal.Add(std::move(batch));
+}
+
+void Run::Leave() { Abandon(); }
+
+void Run::Abandon() {
   Fenced fenced;
+  std::map<std::string, std::shared_ptr<LayerState>> layers;
   {
     const absl::MutexLock lock(&mutex_);
     deleted_ = true;
@@ -352,8 +394,10 @@ void Run::Delete() {
         source.connected = false;
       }
     }
-    layers_.clear();
+    layers.swap(layers_);
   }
+  // A stream may still hold one; nothing of it may reach the store any more.
+  for (const auto& [name, layer] : layers) layer->Retire();
   events_.Close(DeletedError());
   for (const FenceFunction& fence : fenced) fence("the run was deleted");
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,20 +23,46 @@
 #include "server/state/limits.h"
 #include "server/state/memory_budget.h"
 #include "server/state/open_request.h"
+#include "server/state/rows/run_rows.h"
 #include "server/state/run_assessment.h"
 #include "server/state/views.h"
 
 namespace firekeeper::server {
+
+// A run as the store has it, without its signals. By number: layers of the run,
+// sources of the newest attempt.
+struct StoredRun {
+  RunRecord run;
+  std::map<std::uint32_t, LayerSpec> layers;
+  std::map<std::uint32_t, SourceRecord> sources;
+  std::map<std::uint32_t, SharesRecord> shares;
+  CountersRecord counters;
+  std::map<std::string, ScalarRecord> scalars;
+  std::vector<RunEvent> events;  // ascending
+  std::string assessment;        // RunAssessment::Encode()
+};
+
+// What a run is to the store. `journal` outlives the run.
+struct RunPlace {
+  StateJournal& journal;
+  std::uint64_t number = 0;  // of its rows
+};
 
 // Thread-safe. A call with a handle that a newer attempt or incarnation has
 // superseded fails with kAborted (reason FENCED) and changes nothing.
 class Run {
  public:
   Run(std::string tenant, std::string run_id, const Limits& limits,
-      const StateSettings& settings, MemoryBudget& memory, absl::Time now);
+      const StateSettings& settings, MemoryBudget& memory,
+      const RunPlace& place, absl::Time now);
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
+
+  // Takes over what the store has; the tracks of the layers follow one by one.
+  // Fails where the assessment cannot be read: it then begins anew. Requires:
+  // nothing was called before.
+  absl::Status Restore(const StoredRun& stored, absl::Time now);
 
   // Joins the attempt of the launch token, or begins it. Fails, changing
   // nothing: kAborted (FENCED) for a superseded token, kInvalidArgument for a
@@ -52,17 +79,15 @@ class Run {
   // of the message is folded in, so that a superseded stream changes nothing.
   absl::Status Receive(const SourceHandle& handle, std::uint64_t payload_bytes,
                        absl::Time now);
-  // Counts a snapshot at `seq` as accepted, whatever became of it. Requires:
-  // seq is the next one of the source.
-  absl::Status Accept(const SourceHandle& handle, std::uint64_t seq,
-                      std::int64_t step, absl::Time now);
-  // Counts what became of a snapshot.
-  void Count(core::MergeOutcome outcome);
-  void CountRejected();
+  // Counts a snapshot as accepted, whatever became of it. Returns what keeps
+  // it. Requires: its seq is the next one of the source, and it was merged.
+  absl::StatusOr<Ticket> Accept(const SourceHandle& handle,
+                                const AcceptedSnapshot& snapshot,
+                                absl::Time now);
 
-  // Snapshots (accepted mark, to_seq] will never come.
-  absl::Status AcceptGap(const SourceHandle& handle, std::uint64_t to_seq,
-                         absl::Time now);
+  // Snapshots (accepted mark, to_seq] will never come. Returns what keeps that.
+  absl::StatusOr<Ticket> AcceptGap(const SourceHandle& handle,
+                                   std::uint64_t to_seq, absl::Time now);
   // Fails with kResourceExhausted where memory for `sampled_steps` is used up.
   absl::Status SetProgress(const SourceHandle& handle,
                            std::int64_t complete_through_step,
@@ -72,15 +97,19 @@ class Run {
   // max_scalars_per_run names.
   absl::Status SetScalar(const std::string& name, std::int64_t step,
                          double value);
-  // The source is done. A run whose sources all closed has ended.
-  absl::Status CloseSource(const SourceHandle& handle, absl::Time now);
+  // The source is done. A run whose sources all closed has ended. Returns what
+  // keeps that.
+  absl::StatusOr<Ticket> CloseSource(const SourceHandle& handle,
+                                     absl::Time now);
   // The stream is gone; the source may come back.
   void Disconnect(const SourceHandle& handle, absl::Time now);
 
   // Marks the run as ended; closes every window.
   void End(absl::Time now);
-  // Fences all streams; every later Open is refused.
+  // Fences all streams; every later Open is refused. The store forgets the run.
   void Delete();
+  // The same, but its rows stay. Requires: RetireIfExpired() said so.
+  void Leave();
   // Refuses every later Open if the TTL of an ended or silent run is over, or
   // if no source ever opened it. False, changing nothing, otherwise.
   [[nodiscard]] bool RetireIfExpired(absl::Time now);
@@ -107,6 +136,8 @@ class Run {
   // For LayerState::Units(); judges every layer whose evidence changed.
   [[nodiscard]] RunFacts Facts() const;
 
+  // Of its rows in the store.
+  [[nodiscard]] std::uint64_t number() const { return place_.number; }
   [[nodiscard]] const std::string& tenant() const { return tenant_; }
   [[nodiscard]] const std::string& run_id() const { return run_id_; }
 
@@ -123,8 +154,10 @@ class Run {
                            const Attempt* attempt) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Attempt* BeginAttempt(const OpenRequest& request, absl::Time now,
-                        Fenced* fenced) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  LayerList DeclareLayers(const OpenRequest& request, const Attempt& attempt)
+                        Fenced* fenced, WriteBatch* batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  LayerList DeclareLayers(const OpenRequest& request, const Attempt& attempt,
+                          WriteBatch* batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Gives the source to a new stream.
   OpenResult Connect(const OpenRequest& request, FenceFunction on_fenced,
@@ -139,6 +172,25 @@ class Run {
   [[nodiscard]] std::int64_t CloseBeforeStep(absl::Time now) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseDueWindows(absl::Time now, bool by_age);
+  // Fences all streams and lets the layers go.
+  void Abandon();
+  // What the store has of the run, or of one of its sources, from now on.
+  void PutRun(WriteBatch* batch) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PutSource(std::uint32_t number, const Source& source,
+                 WriteBatch* batch) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PutScalars(WriteBatch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PutEvents() ABSL_EXCLUSIVE_LOCKS_REQUIRED(assess_mutex_);
+  void RestoreFacts(const StoredRun& stored, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RestoreAttempts(const StoredRun& stored, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RestoreShares(const StoredRun& stored)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A source is at `seq`: kept with its mark and the counters of the run.
+  Ticket KeepMark(std::uint32_t number, Source* source, std::uint64_t seq)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Count(const AcceptedSnapshot& snapshot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // For the scalars that the diagnosis reads.
   void KeepHistory(const std::string& name, std::int64_t step, double value)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -147,6 +199,7 @@ class Run {
 
   const std::string tenant_;
   const std::string run_id_;
+  const RunPlace place_;
   EventLog events_;
   // One look at a time, so that events come in order.
   absl::Mutex assess_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
@@ -156,6 +209,7 @@ class Run {
   std::atomic<std::uint64_t> closings_{0};
   std::uint64_t assessed_closings_ ABSL_GUARDED_BY(assess_mutex_) = 0;
   bool silent_ ABSL_GUARDED_BY(assess_mutex_) = false;
+  std::uint64_t kept_events_ ABSL_GUARDED_BY(assess_mutex_) = 0;  // newest id
   const Limits limits_;
   const StateSettings settings_;
   MemoryBudget& memory_;
@@ -171,10 +225,14 @@ class Run {
   // Of the scalars that the diagnosis reads.
   std::map<std::string, core::StepHistory<double>> scalar_history_
       ABSL_GUARDED_BY(mutex_);
+  // Names whose row is out of date.
+  std::set<std::string> changed_scalars_ ABSL_GUARDED_BY(mutex_);
   AssessedRun assessed_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t last_incarnation_ ABSL_GUARDED_BY(mutex_) = 0;
   // Windows that end by this step were closed.
   std::int64_t closed_before_ ABSL_GUARDED_BY(mutex_) = 0;
+  // When it came back from the store; its time in memory begins anew.
+  absl::Time restored_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   bool deleted_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

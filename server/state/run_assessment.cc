@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/state_bytes.h"
 
 namespace firekeeper::server {
 namespace {
@@ -32,6 +33,49 @@ void RunAssessment::Take(const RunLook& look) {
   TakeLayers(look);
   TakeFindings(look);
   TakeSilence(look);
+}
+
+std::string RunAssessment::Encode() const {
+  core::StateWriter writer;
+  writer.Put(static_cast<std::uint8_t>(silent_ ? 1 : 0));
+  writer.Put(static_cast<std::uint64_t>(findings_.size()));
+  for (const auto& [cause, known] : findings_) {
+    writer.Put(static_cast<std::uint8_t>(cause));
+    writer.Put(static_cast<std::int32_t>(known.absent_looks));
+  }
+  writer.Put(static_cast<std::uint64_t>(alarms_.size()));
+  for (const auto& [layer, alarm] : alarms_) {
+    writer.Put(static_cast<std::uint64_t>(layer.size()));
+    writer.PutBytes(layer.data(), layer.size());
+    alarm.Write(&writer);
+  }
+  return writer.Take();
+}
+
+absl::Status RunAssessment::Restore(std::string_view bytes) {
+  if (bytes.empty()) return absl::OkStatus();
+  core::StateReader reader(bytes);
+  RunAssessment read(settings_, log_);
+  read.silent_ = reader.GetBool();
+  for (std::size_t left = reader.GetSize(5); left > 0; --left) {
+    const auto cause = reader.Get<std::uint8_t>();
+    if (cause == 0 || cause > core::kCauseCount) reader.Fail();
+    if (!reader.ok()) break;
+    read.findings_[static_cast<core::Cause>(cause)].absent_looks =
+        reader.Get<std::int32_t>();
+  }
+  for (std::size_t left = reader.GetSize(8); left > 0; --left) {
+    const std::size_t size = reader.GetSize(1);
+    const char* const name = reader.Next(size);
+    if (name == nullptr) break;
+    read.alarms_.try_emplace(std::string(name, size), settings_)
+        .first->second.Read(&reader);
+  }
+  if (absl::Status done = reader.Finish("assessment"); !done.ok()) return done;
+  silent_ = read.silent_;
+  findings_ = std::move(read.findings_);
+  alarms_ = std::move(read.alarms_);
+  return absl::OkStatus();
 }
 
 void RunAssessment::TakeLayers(const RunLook& look) {

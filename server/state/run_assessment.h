@@ -7,8 +7,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/diagnosis/finding.h"
 #include "core/layer_alarm.h"
@@ -48,6 +50,11 @@ class RunAssessment {
   // Appends to the log what is new since the last look. A finding is reported
   // when it appears and once more when it was absent for kClearAfter looks.
   void Take(const RunLook& look);
+
+  // What was reported, as bytes and back. Restore() fails with kDataLoss where
+  // they do not fit together; the assessment then begins anew.
+  [[nodiscard]] std::string Encode() const;
+  absl::Status Restore(std::string_view bytes);
 
  private:
   static constexpr int kClearAfter = 2;

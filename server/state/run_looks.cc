@@ -98,6 +98,7 @@ void Run::Assess(absl::Time now) {
   const std::uint64_t version = Version();
   if (version == assessed_version_) return;
   assessment_.Take(Look(now));
+  PutEvents();
   assessed_version_ = version;
   assessed_closings_ = closings;
 }

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "core/share_difference.h"
@@ -22,6 +24,19 @@ struct Run::Source {
   bool closed = false;
   absl::Time last_heard;
   FenceFunction on_fenced;
+  // Everything accepted is safe with this.
+  Ticket ticket = 0;
+  // What is safe, as of the last Settle(), and what waits after it, ascending.
+  // A client that comes back must not hear less than it was told before.
+  std::uint64_t durable_seq = 0;
+  std::deque<std::pair<std::uint64_t, Ticket>> waiting;
+
+  void Settle(Ticket committed) {
+    for (; !waiting.empty() && waiting.front().second <= committed;
+         waiting.pop_front()) {
+      durable_seq = waiting.front().first;
+    }
+  }
 };
 
 struct Run::Attempt {

@@ -18,7 +18,7 @@ bool Run::RetireIfExpired(absl::Time now) {
   const bool ended = facts_.ended != absl::InfiniteFuture();
   const absl::Time since = ended ? facts_.ended : facts_.last_seen;
   const auto ttl = ended ? settings_.ended_run_ttl : settings_.silent_run_ttl;
-  if (now - since <= absl::FromChrono(ttl)) return false;
+  if (now - std::max(since, restored_) <= absl::FromChrono(ttl)) return false;
   deleted_ = true;
   return true;
 }

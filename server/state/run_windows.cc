@@ -1,6 +1,7 @@
 // When windows close: DESIGN.md 5.
 
 #include <algorithm>
+#include <utility>
 
 #include "server/state/run.h"
 #include "server/state/run_parts.h"
@@ -72,6 +73,12 @@ absl::Status Run::SetProgress(const SourceHandle& handle,
     (*source)->complete_through_step =
         std::max((*source)->complete_through_step, complete_through_step);
     Heard(*source, now);
+    if (place_.journal.keeps()) {
+      WriteBatch batch;
+      PutSource(handle.source, **source, &batch);
+      PutScalars(&batch);
+      place_.journal.Add(std::move(batch));
+    }
     for (const auto& [name, layer] : layers_) layers.push_back(layer);
   }
   if (sampled_steps.empty()) layers.clear();
@@ -88,6 +95,9 @@ void Run::End(absl::Time now) {
     const absl::MutexLock lock(&mutex_);
     facts_.ended = std::min(facts_.ended, now);
     ++closings_;
+    WriteBatch batch;
+    PutRun(&batch);
+    place_.journal.Add(std::move(batch));
   }
   CloseDueWindows(now, /*by_age=*/true);
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/failpoint.h"
 
 namespace firekeeper::server {
 namespace {
@@ -38,6 +39,10 @@ class CommitQueue::Impl {
   Impl& operator=(const Impl&) = delete;
 
   std::uint64_t Add(WriteBatch batch);
+  void Hurry() {
+    const absl::MutexLock lock(&mutex_);
+    wanted_ = last_ticket_;
+  }
   absl::Status Flush(absl::Time deadline);
 
   std::uint64_t committed() const {
@@ -150,6 +155,7 @@ absl::Status CommitQueue::Impl::Flush(absl::Time deadline) {
 
 void CommitQueue::Impl::Run() {
   while (auto group = NextGroup()) {
+    Failpoint("commit.taken");
     group->batch.Coalesce();
     if (!CommitGroup(*group)) return;
   }
@@ -202,7 +208,9 @@ void CommitQueue::Impl::Succeed(const Group& group) {
     committed_ = group.last_ticket;
     waiting_bytes_ -= group.bytes;
   }
+  Failpoint("commit.done");
   on_committed_(group.last_ticket);
+  Failpoint("commit.told");
 }
 
 void CommitQueue::Impl::Fail(const absl::Status& status) {
@@ -237,6 +245,8 @@ std::uint64_t CommitQueue::Add(WriteBatch batch) {
 }
 
 std::uint64_t CommitQueue::committed() const { return impl_->committed(); }
+
+void CommitQueue::Hurry() { impl_->Hurry(); }
 
 absl::Status CommitQueue::Flush(absl::Time deadline) {
   return impl_->Flush(deadline);

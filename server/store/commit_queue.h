@@ -50,6 +50,8 @@ class CommitQueue {
 
   // The greatest ticket that survives a loss of power; 0 before the first.
   [[nodiscard]] std::uint64_t committed() const;
+  // Ends the group that is open: commits it as soon as can be. Does not wait.
+  void Hurry();
   // Commits now what is there, and waits for it. Fails with kUnavailable where
   // that did not happen before the deadline, otherwise as Store::Commit().
   absl::Status Flush(absl::Time deadline);

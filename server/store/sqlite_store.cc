@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/failpoint.h"
 #include "server/store/sqlite_reader.h"
 #include "server/store/sqlite_writer.h"
 
@@ -63,6 +64,7 @@ SqliteStore::~SqliteStore() = default;
 absl::Status SqliteStore::Commit(const WriteBatch& batch) {
   const absl::MutexLock lock(&writer_mutex_);
   if (!failure_.ok()) return failure_;
+  Failpoint("commit.begin");
   absl::Status status = writer_->Commit(batch);
   if (!status.ok()) {
     Remember(status);
@@ -71,6 +73,7 @@ absl::Status SqliteStore::Commit(const WriteBatch& batch) {
     return status;
   }
   bytes_written_ += batch.byte_size();
+  Failpoint("commit.synced");
   ++commits_;
   // The batch is safe, whatever comes of this.
   Remember(writer_->TidyUp());

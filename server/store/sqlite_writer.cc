@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "server/failpoint.h"
 #include "server/store/row_frame.h"
 #include "server/store/sqlite_schema.h"
 
@@ -187,9 +188,12 @@ absl::Status SqliteWriter::PrepareTable(Table table) {
 
 absl::Status SqliteWriter::Commit(const WriteBatch& batch) {
   return TransactAsOwner([&] {
+    Failpoint("commit.fenced");
     for (const Mutation& mutation : batch.mutations()) {
+      Failpoint("commit.upsert");
       if (auto status = Apply(mutation); !status.ok()) return status;
     }
+    Failpoint("commit.upserted");
     return absl::OkStatus();
   });
 }

@@ -13,6 +13,30 @@
 
 namespace firekeeper::testing {
 
+// Where nothing is kept.
+inline server::StateJournal& NoJournal() {
+  static server::StateJournal journal;
+  return journal;
+}
+inline server::LayerPlace LayerNowhere() {
+  return {.journal = NoJournal(), .run = 0, .layer = 0};
+}
+inline server::RunPlace RunNowhere() {
+  return {.journal = NoJournal(), .number = 0};
+}
+// An attempt begins in a layer that is kept nowhere.
+inline void BeginAttempt(server::LayerState& layer, std::uint32_t attempt,
+                         std::int64_t resume_step) {
+  server::WriteBatch nothing;
+  layer.BeginAttempt(attempt, resume_step, &nothing);
+}
+// A snapshot that became `outcome`; empty: it was refused.
+inline server::AcceptedSnapshot AcceptedAt(
+    std::uint64_t seq, std::int64_t step,
+    std::optional<core::MergeOutcome> outcome = core::MergeOutcome::kMerged) {
+  return {.seq = seq, .step = step, .outcome = outcome};
+}
+
 inline absl::Time AtSeconds(std::int64_t seconds) {
   return absl::FromUnixSeconds(1'000'000 + seconds);
 }

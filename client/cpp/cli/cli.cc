@@ -79,6 +79,7 @@ int RunCommandLine(int argc, const char* const* argv,
   AddCheckCommand(app, shell);
   AddDiagnoseCommand(app, shell);
   AddEventsCommand(app, shell);
+  AddExportCommand(app, shell);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -19,5 +19,6 @@ void AddPushCommand(CLI::App& app, Shell& shell);      // push
 void AddCheckCommand(CLI::App& app, Shell& shell);     // check
 void AddDiagnoseCommand(CLI::App& app, Shell& shell);  // diagnose
 void AddEventsCommand(CLI::App& app, Shell& shell);    // events
+void AddExportCommand(CLI::App& app, Shell& shell);    // export
 
 }  // namespace firekeeper::client::cli

@@ -17,8 +17,10 @@ namespace {
 
 using ::firekeeper::testing::AllColumns;
 using ::firekeeper::testing::AtSeconds;
+using ::firekeeper::testing::BeginAttempt;
 using ::firekeeper::testing::FiringsOf;
 using ::firekeeper::testing::IsOk;
+using ::firekeeper::testing::LayerNowhere;
 using ::firekeeper::testing::ReluLayer;
 using ::firekeeper::testing::ShardOf;
 using ::firekeeper::testing::SmallSettings;
@@ -33,7 +35,7 @@ constexpr std::uint64_t kExamples = 8;
 // Attempt 1 of a layer of four units.
 class LayerStateTest : public ::testing::Test {
  protected:
-  LayerStateTest() { layer_->BeginAttempt(1, 0); }
+  LayerStateTest() { BeginAttempt(*layer_, 1, 0); }
 
   static SnapshotPlace PlaceOf(std::uint32_t source, std::int64_t step) {
     return {.attempt = 1,
@@ -43,7 +45,7 @@ class LayerStateTest : public ::testing::Test {
             .step = step};
   }
 
-  absl::StatusOr<core::MergeOutcome> Merge(
+  absl::StatusOr<MergeResult> Merge(
       std::uint32_t source, std::int64_t step,
       std::initializer_list<std::uint64_t> fired = {1, 1, 1, 1}) {
     return layer_->Merge(PlaceOf(source, step),
@@ -62,16 +64,16 @@ class LayerStateTest : public ::testing::Test {
   void LimitMemory(std::size_t bytes) {
     layer_.reset();
     memory_ = std::make_unique<MemoryBudget>(bytes);
-    layer_ = std::make_unique<LayerState>(ReluLayer("fc1", kUnits),
-                                          SmallSettings(), *memory_);
-    layer_->BeginAttempt(1, 0);
+    layer_ = std::make_unique<LayerState>(
+        ReluLayer("fc1", kUnits), SmallSettings(), *memory_, LayerNowhere());
+    BeginAttempt(*layer_, 1, 0);
     layer_->Declare(0, ShardOf(kUnits, 0, 1));
   }
 
   std::unique_ptr<MemoryBudget> memory_ =
       std::make_unique<MemoryBudget>(std::size_t{1} << 20U);
   std::unique_ptr<LayerState> layer_ = std::make_unique<LayerState>(
-      ReluLayer("fc1", kUnits), SmallSettings(), *memory_);
+      ReluLayer("fc1", kUnits), SmallSettings(), *memory_, LayerNowhere());
 };
 
 TEST_F(LayerStateTest, RanksMayHoldShardsOfTheSameUnits) {
@@ -125,7 +127,7 @@ TEST_F(LayerStateTest, ASourceKeepsItsShareWithinAnAttempt) {
 TEST_F(LayerStateTest, ANewAttemptMayShareOtherwise) {
   layer_->Declare(0, ShardOf(kUnits, 0, 2));
 
-  layer_->BeginAttempt(2, 0);
+  BeginAttempt(*layer_, 2, 0);
 
   EXPECT_FALSE(layer_->ShareOf(0).has_value());
   EXPECT_THAT(layer_->CheckShare(2, 0, ShardOf(kUnits, 0, 3)), IsOk());
@@ -158,8 +160,8 @@ TEST_F(LayerStateTest, ExpectsEveryDeclaredShard) {
 TEST_F(LayerStateTest, InputIsAsWideAsTheInputsOnEverySource) {
   LayerSpec spec = ReluLayer("fc1", kUnits);
   spec.input_unit_count = 3;
-  LayerState layer(spec, SmallSettings(), *memory_);
-  layer.BeginAttempt(1, 0);
+  LayerState layer(spec, SmallSettings(), *memory_, LayerNowhere());
+  BeginAttempt(layer, 1, 0);
   layer.Declare(0, {.first_unit = 2, .unit_count = 2});
   const core::ColumnSet columns = layer.ColumnsFor(core::Signal::kInput);
   SnapshotPlace place = PlaceOf(0, 0);
@@ -186,7 +188,7 @@ TEST_F(LayerStateTest, RefusesAnotherNumberOfUnits) {
 
 TEST_F(LayerStateTest, RefusesASourceOfAnotherAttempt) {
   layer_->Declare(0, ShardOf(kUnits, 0, 1));
-  layer_->BeginAttempt(2, 0);
+  BeginAttempt(*layer_, 2, 0);
   layer_->Declare(0, ShardOf(kUnits, 0, 1));
 
   const auto outcome = Merge(0, 0);
@@ -201,7 +203,7 @@ TEST_F(LayerStateTest, RefusesASourceThatDeclaredNothing) {
 }
 
 TEST_F(LayerStateTest, ATrackBegunLateKnowsWhereTheAttemptResumed) {
-  layer_->BeginAttempt(2, 10);
+  BeginAttempt(*layer_, 2, 10);
   layer_->Declare(0, ShardOf(kUnits, 0, 1));
   SnapshotPlace place = PlaceOf(0, 9);
   place.attempt = 2;
@@ -292,7 +294,7 @@ TEST_F(LayerStateTest, ARefusedStepLeavesTheBudgetAsItWas) {
 TEST_F(LayerStateTest, ASupersededAttemptClosesAndNotesNothing) {
   layer_->Declare(0, ShardOf(kUnits, 0, 1));
   ASSERT_THAT(Merge(0, 0), IsOk());
-  layer_->BeginAttempt(2, 0);
+  BeginAttempt(*layer_, 2, 0);
   layer_->Declare(0, ShardOf(kUnits, 0, 1));
   SnapshotPlace place = PlaceOf(0, 1);
   place.attempt = 2;

@@ -16,8 +16,10 @@ namespace {
 using core::Phase;
 using core::Signal;
 using ::firekeeper::testing::AtSeconds;
+using ::firekeeper::testing::BeginAttempt;
 using ::firekeeper::testing::FiringsOf;
 using ::firekeeper::testing::IsOk;
+using ::firekeeper::testing::LayerNowhere;
 using ::firekeeper::testing::ReluLayer;
 using ::firekeeper::testing::ShardOf;
 using ::firekeeper::testing::SmallSettings;
@@ -32,8 +34,9 @@ class LayerStatesTest : public ::testing::Test {
   LayerStatesTest() { Declare(ReluLayer("fc1", 2), 1); }
 
   void Declare(const LayerSpec& spec, std::uint32_t shards) {
-    layer_ = std::make_unique<LayerState>(spec, SmallSettings(), memory_);
-    layer_->BeginAttempt(1, 0);
+    layer_ = std::make_unique<LayerState>(spec, SmallSettings(), memory_,
+                                          LayerNowhere());
+    BeginAttempt(*layer_, 1, 0);
     layer_->SetRunUnits(2);
     layer_->Declare(0, ShardOf(2, 0, shards));
   }
@@ -423,7 +426,7 @@ TEST_F(LayerStatesTest, AnAttemptTakesBackWhatItDoesAnew) {
   Train(8, 120, {1, 0});
   ASSERT_EQ(layer_->View(2).life.deaths, 1U);
 
-  layer_->BeginAttempt(2, 12);
+  BeginAttempt(*layer_, 2, 12);
   attempt_ = 2;
   layer_->Declare(0, ShardOf(2, 0, 1));
 
@@ -439,7 +442,7 @@ TEST_F(LayerStatesTest, ADeathBeforeTheResumedStepsStands) {
   Train(0, 8, {1, 1});
   Train(8, 120, {1, 0});
 
-  layer_->BeginAttempt(2, 118);
+  BeginAttempt(*layer_, 2, 118);
   attempt_ = 2;
   layer_->Declare(0, ShardOf(2, 0, 1));
 

@@ -16,8 +16,10 @@ namespace firekeeper::server {
 namespace {
 
 using ::firekeeper::testing::AtSeconds;
+using ::firekeeper::testing::BeginAttempt;
 using ::firekeeper::testing::FiringsOf;
 using ::firekeeper::testing::IsOk;
+using ::firekeeper::testing::LayerNowhere;
 using ::firekeeper::testing::ReluLayer;
 using ::firekeeper::testing::ShardOf;
 using ::firekeeper::testing::SmallSettings;
@@ -32,7 +34,7 @@ constexpr std::uint64_t kExamples = 16;
 // A layer of two units and what is streamed of it.
 class LayerViewTest : public ::testing::Test {
  protected:
-  LayerViewTest() { layer_.BeginAttempt(1, 0); }
+  LayerViewTest() { BeginAttempt(layer_, 1, 0); }
 
   void Send(std::uint32_t source, std::int64_t step,
             const core::UnitSummary& summary,
@@ -73,7 +75,8 @@ class LayerViewTest : public ::testing::Test {
   }
 
   MemoryBudget memory_{std::size_t{1} << 24U};
-  LayerState layer_{ReluLayer("fc1", 2), SmallSettings(), memory_};
+  LayerState layer_{ReluLayer("fc1", 2), SmallSettings(), memory_,
+                    LayerNowhere()};
 };
 
 class OneRankTest : public LayerViewTest {
@@ -233,7 +236,7 @@ TEST_F(OneRankTest, AnotherNumberOfRanksKeepsTheEvidenceOfBefore) {
   Train(0, 32, {1, 0});
   ASSERT_EQ(StateOf(1), kDead);
 
-  layer_.BeginAttempt(2, 32);
+  BeginAttempt(layer_, 2, 32);
   layer_.Declare(0, ShardOf(2, 0, 2));
 
   EXPECT_EQ(StateOf(1), kDead);
@@ -297,7 +300,7 @@ TEST_F(OneRankTest, EveryStepOfAProbeIsAWindow) {
 class UnitPageTest : public ::testing::Test {
  protected:
   UnitPageTest() {
-    layer_.BeginAttempt(1, 0);
+    BeginAttempt(layer_, 1, 0);
     layer_.Declare(0, ShardOf(10, 0, 1));
     EXPECT_THAT(layer_.Merge({.attempt = 1,
                               .signal = core::Signal::kActivation,
@@ -318,7 +321,8 @@ class UnitPageTest : public ::testing::Test {
   }
 
   MemoryBudget memory_{std::size_t{1} << 20U};
-  LayerState layer_{ReluLayer("fc1", 10), SmallSettings(), memory_};
+  LayerState layer_{ReluLayer("fc1", 10), SmallSettings(), memory_,
+                    LayerNowhere()};
   std::uint64_t total_ = 0;
 };
 

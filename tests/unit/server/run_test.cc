@@ -16,10 +16,12 @@
 namespace firekeeper::server {
 namespace {
 
+using ::firekeeper::testing::AcceptedAt;
 using ::firekeeper::testing::AtSeconds;
 using ::firekeeper::testing::IsOk;
 using ::firekeeper::testing::OpenOf;
 using ::firekeeper::testing::ReluLayer;
+using ::firekeeper::testing::RunNowhere;
 using ::firekeeper::testing::ShardOf;
 using ::firekeeper::testing::SmallSettings;
 using ::firekeeper::testing::StatusIs;
@@ -60,8 +62,8 @@ class RunTest : public ::testing::Test {
                  .max_attempts_per_run = 5,
                  .max_scalars_per_run = 2};
   MemoryBudget memory_{std::size_t{1} << 24U};
-  server::Run run_{"tenant",        "digits", limits_,
-                   SmallSettings(), memory_,  AtSeconds(0)};
+  server::Run run_{"tenant", "digits",     limits_,     SmallSettings(),
+                   memory_,  RunNowhere(), AtSeconds(0)};
   std::vector<std::string> fenced_;
 };
 
@@ -141,12 +143,12 @@ TEST_F(RunTest, ASourceThatSaidGoodbyeIsNoLongerConnected) {
 
 TEST_F(RunTest, AFencedStreamChangesNothing) {
   const SourceHandle old = MustOpen(OpenOf("a"));
-  ASSERT_THAT(run_.Accept(old, 1, 0, AtSeconds(0)), IsOk());
+  ASSERT_THAT(run_.Accept(old, AcceptedAt(1, 0), AtSeconds(0)), IsOk());
   MustOpen(OpenOf("a"));
 
   EXPECT_THAT(run_.Receive(old, 99, AtSeconds(5)),
               StatusIs(absl::StatusCode::kAborted, _));
-  EXPECT_THAT(run_.Accept(old, 2, 8, AtSeconds(5)),
+  EXPECT_THAT(run_.Accept(old, AcceptedAt(2, 8), AtSeconds(5)),
               StatusIs(absl::StatusCode::kAborted, _));
   EXPECT_THAT(run_.AcceptGap(old, 9, AtSeconds(5)),
               StatusIs(absl::StatusCode::kAborted, _));
@@ -166,7 +168,7 @@ TEST_F(RunTest, AFencedStreamChangesNothing) {
 
 TEST_F(RunTest, AKnownInstanceContinuesItsSequence) {
   const SourceHandle first = MustOpen(OpenOf("a"));
-  ASSERT_THAT(run_.Accept(first, 1, 0, AtSeconds(0)), IsOk());
+  ASSERT_THAT(run_.Accept(first, AcceptedAt(1, 0), AtSeconds(0)), IsOk());
   ASSERT_THAT(run_.AcceptGap(first, 5, AtSeconds(0)), IsOk());
 
   const auto again = Open(OpenOf("a"));
@@ -177,7 +179,7 @@ TEST_F(RunTest, AKnownInstanceContinuesItsSequence) {
 
 TEST_F(RunTest, AnotherInstanceBeginsAtOne) {
   const SourceHandle first = MustOpen(OpenOf("a"));
-  ASSERT_THAT(run_.Accept(first, 1, 0, AtSeconds(0)), IsOk());
+  ASSERT_THAT(run_.Accept(first, AcceptedAt(1, 0), AtSeconds(0)), IsOk());
   OpenRequest other = OpenOf("a");
   other.instance_id = 7;
 
@@ -185,7 +187,8 @@ TEST_F(RunTest, AnotherInstanceBeginsAtOne) {
 
   ASSERT_THAT(result, IsOk());
   EXPECT_EQ(result->accepted_seq, 0U);
-  EXPECT_THAT(run_.Accept(result->handle, 1, 0, AtSeconds(0)), IsOk());
+  EXPECT_THAT(run_.Accept(result->handle, AcceptedAt(1, 0), AtSeconds(0)),
+              IsOk());
 }
 
 // A refused Open must leave everything as it was.
@@ -330,13 +333,17 @@ TEST_F(RunTest, TheFirstOpenDecidesTheLabels) {
 TEST_F(RunTest, CountsWhatBecameOfSnapshots) {
   const SourceHandle handle = MustOpen(OpenOf("a"));
   ASSERT_THAT(run_.Receive(handle, 10, AtSeconds(0)), IsOk());
-  run_.Count(core::MergeOutcome::kMerged);
-  run_.Count(core::MergeOutcome::kMerged);
-  run_.Count(core::MergeOutcome::kDuplicate);
-  run_.Count(core::MergeOutcome::kCopy);
-  run_.Count(core::MergeOutcome::kConflicting);
-  run_.CountRejected();
-  ASSERT_THAT(run_.AcceptGap(handle, 3, AtSeconds(0)), IsOk());
+  using enum core::MergeOutcome;
+  std::uint64_t seq = 0;
+  for (const std::optional<core::MergeOutcome> outcome :
+       {std::optional(kMerged), std::optional(kMerged),
+        std::optional(kDuplicate), std::optional(kCopy),
+        std::optional(kConflicting), std::optional<core::MergeOutcome>()}) {
+    ASSERT_THAT(
+        run_.Accept(handle, AcceptedAt(++seq, 0, outcome), AtSeconds(0)),
+        IsOk());
+  }
+  ASSERT_THAT(run_.AcceptGap(handle, seq + 3, AtSeconds(0)), IsOk());
 
   const RunCounters counters = run_.View(AtSeconds(0)).counters;
 

@@ -15,10 +15,12 @@
 namespace firekeeper::server {
 namespace {
 
+using ::firekeeper::testing::AcceptedAt;
 using ::firekeeper::testing::AtSeconds;
 using ::firekeeper::testing::FiringsOf;
 using ::firekeeper::testing::IsOk;
 using ::firekeeper::testing::OpenOf;
+using ::firekeeper::testing::RunNowhere;
 using ::firekeeper::testing::SmallSettings;
 using ::firekeeper::testing::StatusIs;
 using ::testing::_;
@@ -47,9 +49,9 @@ class RunWindowsTest : public ::testing::Test {
                                       .step = step},
                                      FiringsOf({1, 0}, 2, step), now_),
         IsOk());
-    ASSERT_THAT(
-        run_.Accept(handles_.at(rank), ++accepted_.at(rank), step, now_),
-        IsOk());
+    ASSERT_THAT(run_.Accept(handles_.at(rank),
+                            AcceptedAt(++accepted_.at(rank), step), now_),
+                IsOk());
   }
 
   void Progress(std::uint32_t rank, std::int64_t through) {
@@ -70,8 +72,8 @@ class RunWindowsTest : public ::testing::Test {
 
   MemoryBudget memory_{std::size_t{1} << 24U};
   absl::Time now_ = AtSeconds(0);
-  server::Run run_{"tenant",        "digits", Limits(),
-                   SmallSettings(), memory_,  now_};
+  server::Run run_{"tenant", "digits",     Limits(), SmallSettings(),
+                   memory_,  RunNowhere(), now_};
   std::map<std::uint32_t, SourceHandle> handles_;
   std::map<std::uint32_t, std::uint64_t> accepted_;
   int fenced_ = 0;

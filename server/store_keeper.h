@@ -1,0 +1,69 @@
+// The store of a server with everything around it: opened, committed to in
+// groups, watched by /metrics, closed.
+
+#pragma once
+
+#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "server/ingest/flight_table.h"
+#include "server/logging.h"
+#include "server/options.h"
+#include "server/state/recovery.h"
+#include "server/store/commit_queue.h"
+#include "server/store/store.h"
+
+namespace firekeeper::server {
+
+// Thread-safe.
+class StoreKeeper final : public prometheus::Collectable {
+ public:
+  // Keeps nothing where there is no data directory. Fails with kDataLoss where
+  // the directory cannot be used, saying why. Requires: `logger` outlives the
+  // keeper.
+  static absl::StatusOr<std::unique_ptr<StoreKeeper>> Open(
+      const Options& options, Logger& logger);
+  ~StoreKeeper() override;
+
+  // Null where nothing is kept.
+  [[nodiscard]] CommitQueue* queue() { return queue_.get(); }
+  // Fills the registry with what the store has, and logs what that was.
+  absl::Status Recover(Registry& registry);
+
+  // `told` is called after every commit from now on; null: no longer, and a
+  // call under way is over when this returns.
+  void Tell(std::function<void()> told);
+  // Of the database files; 0 where nothing is kept.
+  [[nodiscard]] std::uint64_t disk_bytes() const {
+    return store_ ? store_->Figures().bytes_on_disk : 0;
+  }
+  // Commits what waits. OK where nothing is kept.
+  absl::Status Flush(absl::Time deadline);
+
+  [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  explicit StoreKeeper(Logger& logger) : logger_(logger) {}
+  void OnCommitted();
+  void OnFailed(const absl::Status& status) const;
+
+  Logger& logger_;
+  absl::Mutex tell_mutex_;
+  std::function<void()> told_ ABSL_GUARDED_BY(tell_mutex_);
+  RecoveryReport recovered_;  // set before anything is served
+  double recovery_seconds_ = 0.0;
+  std::unique_ptr<FlightTable> flights_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<CommitQueue> queue_;
+};
+
+}  // namespace firekeeper::server

@@ -1,0 +1,523 @@
+// A server that ends at any moment and comes back tells the same of every run.
+
+#include "server/state/recovery.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "server/query/queries.h"
+#include "server/store/commit_queue.h"
+#include "tests/support/memory_store.h"
+#include "tests/support/message_builders.h"
+#include "tests/support/run_builders.h"
+#include "tests/support/session_driver.h"
+#include "tests/support/status_matchers.h"
+
+namespace firekeeper::server {
+namespace {
+
+using ::firekeeper::testing::AtSeconds;
+using ::firekeeper::testing::Batched;
+using ::firekeeper::testing::Closing;
+using ::firekeeper::testing::IsOk;
+using ::firekeeper::testing::kLayerName;
+using ::firekeeper::testing::kRunId;
+using ::firekeeper::testing::MakeGap;
+using ::firekeeper::testing::MakeOpen;
+using ::firekeeper::testing::MakeProgress;
+using ::firekeeper::testing::MakeSummarySnapshot;
+using ::firekeeper::testing::MemoryStore;
+using ::firekeeper::testing::Opening;
+using ::firekeeper::testing::SessionDriver;
+using ::firekeeper::testing::SmallSettings;
+
+constexpr const char* kTenant = "tenant";
+
+// A registry whose changes reach a store, and what comes after a crash.
+class KeptRegistry {
+ public:
+  explicit KeptRegistry(std::unique_ptr<MemoryStore> store,
+                        const StateSettings& settings = SmallSettings())
+      : settings_(settings), store_(std::move(store)) {
+    Start();
+  }
+
+  // The process ends; a new one finds what was committed.
+  void Crash() {
+    registry_.reset();
+    auto left = store_->Clone();
+    queue_.reset();
+    store_ = std::move(left);
+    Start();
+  }
+  void Commit() {
+    ASSERT_THAT(queue_->Flush(absl::Now() + absl::Seconds(10)), IsOk());
+  }
+
+  Registry& registry() { return *registry_; }
+  MemoryStore& store() { return *store_; }
+  [[nodiscard]] const RecoveryReport& report() const { return report_; }
+  absl::Time& now() { return now_; }
+
+ private:
+  void Start() {
+    queue_ = std::make_unique<CommitQueue>(
+        *store_, CommitSettings{.interval = std::chrono::hours(1)},
+        [](std::uint64_t) {}, [](const absl::Status&) {});
+    registry_ = std::make_unique<Registry>(
+        Limits(), settings_, [this] { return now_; }, queue_.get());
+    const auto report = Recover(*store_, *registry_);
+    ASSERT_THAT(report, IsOk());
+    report_ = *report;
+  }
+
+  const StateSettings settings_;
+  absl::Time now_ = AtSeconds(0);
+  std::unique_ptr<MemoryStore> store_;
+  std::unique_ptr<CommitQueue> queue_;
+  std::unique_ptr<Registry> registry_;
+  RecoveryReport report_;
+};
+
+// Everything that queries say of a run, but what a restart must change: who is
+// connected, and when something was last looked at.
+std::string EverythingOf(Registry& registry, const std::string& run_id) {
+  const Queries queries(registry, AtSeconds(0));
+  std::string all;
+  v1::GetRunRequest get_run;
+  get_run.set_run_id(run_id);
+  v1::GetRunResponse run;
+  if (!queries.GetRun(kTenant, get_run, &run).ok()) return "no such run";
+  for (v1::Attempt& attempt : *run.mutable_run()->mutable_attempts()) {
+    attempt.clear_sources_connected();
+  }
+  run.mutable_run()->clear_last_seen();
+  all += run.Utf8DebugString();
+
+  v1::ListLayersRequest list_layers;
+  list_layers.set_run_id(run_id);
+  v1::ListLayersResponse layers;
+  EXPECT_THAT(queries.ListLayers(kTenant, list_layers, &layers), IsOk());
+  all += layers.Utf8DebugString();
+  for (const v1::LayerReport& layer : layers.layers()) {
+    v1::ListUnitsRequest list_units;
+    list_units.set_run_id(run_id);
+    list_units.set_layer(layer.layer().name());
+    v1::ListUnitsResponse units;
+    if (queries.ListUnits(kTenant, list_units, &units).ok()) {
+      all += units.Utf8DebugString();
+    }
+    for (const v1::SignalReport& signal : layer.signals()) {
+      v1::GetLayerHistoryRequest get_history;
+      get_history.set_run_id(run_id);
+      get_history.set_layer(layer.layer().name());
+      get_history.set_signal(signal.signal());
+      get_history.set_phase(signal.phase());
+      v1::GetLayerHistoryResponse history;
+      EXPECT_THAT(queries.GetLayerHistory(kTenant, get_history, &history),
+                  IsOk());
+      all += history.Utf8DebugString();
+    }
+  }
+  v1::DiagnoseRunRequest diagnose_run;
+  diagnose_run.set_run_id(run_id);
+  v1::DiagnoseRunResponse diagnosis;
+  EXPECT_THAT(queries.DiagnoseRun(kTenant, diagnose_run, &diagnosis), IsOk());
+  all += diagnosis.Utf8DebugString();
+  v1::ListEventsRequest list_events;
+  list_events.set_run_id(run_id);
+  v1::ListEventsResponse events;
+  EXPECT_THAT(queries.ListEvents(kTenant, list_events, &events), IsOk());
+  return all + events.Utf8DebugString();
+}
+
+class RecoveryTest : public ::testing::Test {
+ protected:
+  std::string Everything() { return EverythingOf(kept_.registry(), kRunId); }
+
+  void Open(v1::Open open = MakeOpen()) {
+    driver_.reset();
+    driver_ = std::make_unique<SessionDriver>(kept_.registry(), kTenant);
+    ASSERT_THAT(driver_->Say(Opening(std::move(open))), IsOk());
+    seq_ = driver_->answers().at(0).opened().accepted_seq();
+  }
+  void Send(std::int64_t step) {
+    ASSERT_THAT(driver_->Send(++seq_, {MakeSummarySnapshot(step)}), IsOk());
+  }
+  void Progress(std::int64_t through) {
+    ASSERT_THAT(driver_->Say(testing::Reporting(MakeProgress(through))),
+                IsOk());
+  }
+  // Steps 0 to `last`, each with its progress.
+  void Train(std::int64_t last) {
+    for (std::int64_t step = 0; step <= last; ++step) {
+      Send(step);
+      Progress(step);
+    }
+  }
+  void Crash() {
+    driver_.reset();
+    kept_.Crash();
+  }
+
+  KeptRegistry kept_{std::make_unique<MemoryStore>()};
+  std::unique_ptr<SessionDriver> driver_;
+  std::uint64_t seq_ = 0;
+};
+
+TEST_F(RecoveryTest, ARunIsAsItWas) {
+  Open();
+  Train(100);
+  const std::string before = Everything();
+  kept_.Commit();
+
+  Crash();
+
+  EXPECT_EQ(Everything(), before);
+  EXPECT_EQ(kept_.report().runs, 1U);
+  EXPECT_EQ(kept_.report().corrupt_rows, 0U);
+}
+
+TEST_F(RecoveryTest, WhatWasNotCommittedIsGone) {
+  Open();
+  Send(0);
+  kept_.Commit();
+  const std::string before = Everything();
+  Send(1);
+
+  Crash();
+
+  EXPECT_EQ(Everything(), before);
+}
+
+TEST_F(RecoveryTest, ASourceGoesOnAfterWhatIsSafe) {
+  Open();
+  Train(3);
+  kept_.Commit();
+  Send(4);
+  Crash();
+
+  Open();
+
+  EXPECT_EQ(driver_->answers().at(0).opened().accepted_seq(), 4U);
+  EXPECT_EQ(driver_->answers().at(0).opened().durable_seq(), 4U);
+  EXPECT_EQ(driver_->answers().at(0).opened().durability(),
+            v1::DURABILITY_COMMITTED);
+}
+
+TEST_F(RecoveryTest, ASourceThatComesBackHearsNoLessThanBefore) {
+  Open();
+  Train(3);
+  kept_.Commit();
+  Send(4);
+
+  Open();
+
+  EXPECT_EQ(driver_->answers().at(0).opened().accepted_seq(), 5U);
+  EXPECT_EQ(driver_->answers().at(0).opened().durable_seq(), 4U);
+}
+
+TEST_F(RecoveryTest, WhatIsSentAgainCountsOnce) {
+  Open();
+  Train(3);
+  kept_.Commit();
+  const std::string before = Everything();
+  Crash();
+  v1::Open other = MakeOpen();
+  other.set_instance_id(other.instance_id() + 1);
+  Open(other);
+
+  Train(3);
+
+  v1::GetRunResponse run;
+  v1::GetRunRequest request;
+  request.set_run_id(kRunId);
+  ASSERT_THAT(
+      Queries(kept_.registry(), AtSeconds(0)).GetRun(kTenant, request, &run),
+      IsOk());
+  EXPECT_EQ(run.run().counters().snapshots_accepted(), 4U);
+  EXPECT_EQ(run.run().counters().snapshots_duplicate(), 4U);
+}
+
+TEST_F(RecoveryTest, ASupersededTokenStaysFenced) {
+  Open();
+  Train(3);
+  v1::Open second = MakeOpen();
+  second.set_launch_token("second");
+  second.set_instance_id(99);
+  Open(second);
+  kept_.Commit();
+  Crash();
+
+  SessionDriver zombie(kept_.registry(), kTenant);
+
+  EXPECT_THAT(zombie.Say(Opening(MakeOpen())),
+              testing::StatusIs(absl::StatusCode::kAborted, ::testing::_));
+}
+
+TEST_F(RecoveryTest, AnEndedRunStaysEnded) {
+  Open();
+  Train(20);
+  ASSERT_THAT(driver_->Say(Closing(seq_)), IsOk());
+  kept_.Commit();
+  const std::string before = Everything();
+
+  Crash();
+
+  EXPECT_EQ(Everything(), before);
+  EXPECT_THAT(before, ::testing::HasSubstr("RUN_STATE_ENDED"));
+}
+
+TEST_F(RecoveryTest, ARunWhoseTimeInMemoryIsOverComesBackWhenAskedFor) {
+  Open();
+  Train(20);
+  ASSERT_THAT(driver_->Say(Closing(seq_)), IsOk());
+  kept_.Commit();
+  const std::string before = Everything();
+  driver_.reset();
+  kept_.now() += absl::Hours(2);
+
+  kept_.registry().Sweep();
+
+  EXPECT_THAT(kept_.registry().All(), ::testing::IsEmpty());
+  EXPECT_EQ(Everything(), before);
+}
+
+TEST_F(RecoveryTest, ADeletedRunIsGone) {
+  Open();
+  Train(20);
+  ASSERT_THAT(kept_.registry().Delete({kTenant, kRunId}), IsOk());
+  kept_.Commit();
+
+  Crash();
+
+  EXPECT_EQ(Everything(), "no such run");
+  EXPECT_THAT(*kept_.store().Runs(), ::testing::IsEmpty());
+}
+
+TEST_F(RecoveryTest, AGapIsRemembered) {
+  Open();
+  Send(0);
+  ASSERT_THAT(driver_->Say(testing::Declaring(MakeGap(2, 5))), IsOk());
+  kept_.Commit();
+  Crash();
+
+  Open();
+
+  EXPECT_EQ(driver_->answers().at(0).opened().accepted_seq(), 5U);
+}
+
+TEST_F(RecoveryTest, ARunThatNobodySawForLongIsDeleted) {
+  Open();
+  Train(20);
+  ASSERT_THAT(driver_->Say(Closing(seq_)), IsOk());
+  driver_.reset();
+  kept_.now() += absl::Hours(2);
+  kept_.registry().Sweep();
+  EXPECT_THAT(kept_.registry().Retain(0), ::testing::IsEmpty());
+
+  kept_.now() += absl::Hours(24 * 91);
+
+  EXPECT_THAT(kept_.registry().Retain(0), ::testing::SizeIs(1));
+  kept_.Commit();
+  EXPECT_THAT(*kept_.store().Runs(), ::testing::IsEmpty());
+}
+
+class ClockJumpTest : public RecoveryTest,
+                      public ::testing::WithParamInterface<absl::Duration> {};
+
+TEST_P(ClockJumpTest, CountsTheSameAndSurvivesARestart) {
+  Open();
+  Train(40);
+  kept_.now() += GetParam();
+  kept_.registry().Sweep();
+
+  for (std::int64_t step = 41; step < 80; ++step) {
+    Send(step);
+    Progress(step);
+  }
+
+  v1::GetRunRequest request;
+  request.set_run_id(kRunId);
+  v1::GetRunResponse run;
+  ASSERT_THAT(
+      Queries(kept_.registry(), AtSeconds(0)).GetRun(kTenant, request, &run),
+      IsOk());
+  EXPECT_EQ(run.run().counters().snapshots_accepted(), 80U);
+  const std::string before = Everything();
+  kept_.Commit();
+  Crash();
+  EXPECT_EQ(Everything(), before);
+}
+
+INSTANTIATE_TEST_SUITE_P(Jump, ClockJumpTest,
+                         ::testing::Values(absl::Hours(1), absl::Hours(-1),
+                                           absl::Hours(24), absl::Hours(-24)));
+
+// Key of a row that holds the window or contributions of step 4.
+std::string AnyKey(MemoryStore& store, Table table, std::uint64_t run) {
+  std::string found;
+  std::vector<std::string> corrupt;
+  EXPECT_THAT(store.Read(
+                  table, run, {}, {},
+                  [&found](const RowView& row) { found = row.key; }, &corrupt),
+              IsOk());
+  return found;
+}
+
+class DamagedRowTest : public RecoveryTest,
+                       public ::testing::WithParamInterface<Table> {};
+
+TEST_P(DamagedRowTest, CostsWhatItToldAndIsCounted) {
+  Open();
+  Train(60);
+  kept_.Commit();
+  const std::uint64_t run = kept_.store().Runs()->at(0);
+  const std::string key = AnyKey(kept_.store(), GetParam(), run);
+  ASSERT_TRUE(
+      kept_.store().Damage({.table = GetParam(), .run = run, .key = key}));
+
+  Crash();
+
+  EXPECT_GE(kept_.report().corrupt_rows + kept_.report().lost_runs, 1U);
+  EXPECT_THAT(Everything(),
+              ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, DamagedRowTest,
+    ::testing::Values(Table::kRun, Table::kMark, Table::kTrack, Table::kUnits,
+                      Table::kWindow, Table::kArchive, Table::kJournal),
+    [](const auto& row) {
+      return "Table" + std::to_string(static_cast<int>(row.param));
+    });
+
+// A run of three sources with everything that can happen to it, by chance.
+class RandomRun {
+ public:
+  RandomRun(KeptRegistry& kept, unsigned seed) : kept_(kept), chance_(seed) {}
+
+  void Act() {
+    kept_.now() += absl::Milliseconds(100);
+    const auto source = static_cast<std::uint32_t>(chance_() % kSources);
+    switch (chance_() % 12) {
+      case 0:
+        drivers_.erase(source);
+        return;
+      case 1:
+        if (chance_() % 8 == 0) BeginAttempt();
+        return;
+      case 2:
+        kept_.registry().Sweep();
+        return;
+      case 3:
+        if (Driver* driver = Connected(source)) {
+          Say(driver,
+              testing::Declaring(MakeGap(driver->seq + 1, driver->seq + 2)));
+          driver->seq += 2;
+        }
+        return;
+      case 4:
+      case 5:
+        if (Driver* driver = Connected(source)) {
+          Say(driver, testing::Reporting(MakeProgress(driver->step - 1)));
+        }
+        return;
+      default:
+        Send(source);
+    }
+  }
+
+  // The streams end with the process.
+  void HangUp() { drivers_.clear(); }
+
+ private:
+  static constexpr std::uint32_t kSources = 3;
+
+  struct Driver {
+    std::unique_ptr<SessionDriver> session;
+    std::uint64_t seq = 0;
+    std::int64_t step = 0;
+  };
+
+  void Say(Driver* driver, const v1::StreamRequest& request) {
+    // What is refused is refused on both sides of a crash.
+    driver->session->Say(request).IgnoreError();
+  }
+
+  Driver* Connected(std::uint32_t source) {
+    const auto found = drivers_.find(source);
+    if (found != drivers_.end()) return &found->second;
+    v1::Open open = MakeOpen();
+    open.set_launch_token("life-" + std::to_string(attempt_));
+    open.set_resume_step(resume_step_);
+    open.set_source(source);
+    open.set_source_count(kSources);
+    open.set_instance_id(100U * attempt_ + source + 1);
+    Driver driver{
+        .session = std::make_unique<SessionDriver>(kept_.registry(), kTenant)};
+    EXPECT_THAT(driver.session->Say(Opening(open)), IsOk());
+    driver.seq = driver.session->answers().at(0).opened().accepted_seq();
+    driver.step = std::max(resume_step_, steps_[source]);
+    return &drivers_.emplace(source, std::move(driver)).first->second;
+  }
+
+  void Send(std::uint32_t source) {
+    Driver* driver = Connected(source);
+    v1::Snapshot snapshot = MakeSummarySnapshot(driver->step);
+    if (chance_() % 6 == 0) snapshot.set_phase(v1::PHASE_PROBE);
+    Say(driver, Batched(++driver->seq, {snapshot}));
+    // Some steps are sent again, some come late, most go on.
+    driver->step += static_cast<std::int64_t>(chance_() % 3);
+    if (chance_() % 20 == 0) {
+      driver->step = std::max(resume_step_, driver->step - 9);
+    }
+    steps_[source] = driver->step;
+  }
+
+  void BeginAttempt() {
+    drivers_.clear();
+    ++attempt_;
+    std::int64_t least = resume_step_;
+    for (const auto& [source, step] : steps_) least = std::max(least, step);
+    resume_step_ = std::max<std::int64_t>(0, least - 7);
+    steps_.clear();
+  }
+
+  KeptRegistry& kept_;
+  std::mt19937 chance_;
+  unsigned attempt_ = 1;
+  std::int64_t resume_step_ = 0;
+  std::map<std::uint32_t, std::int64_t> steps_;
+  std::map<std::uint32_t, Driver> drivers_;
+};
+
+class RandomCrashTest : public ::testing::TestWithParam<unsigned> {};
+
+TEST_P(RandomCrashTest, EverythingIsAsItWasAndGoesOn) {
+  KeptRegistry kept(std::make_unique<MemoryStore>());
+  RandomRun run(kept, GetParam());
+  for (int crash = 0; crash < 8; ++crash) {
+    for (int act = 0; act < 60; ++act) run.Act();
+    run.HangUp();
+    const std::string before = EverythingOf(kept.registry(), kRunId);
+    kept.Commit();
+
+    kept.Crash();
+
+    ASSERT_EQ(EverythingOf(kept.registry(), kRunId), before)
+        << "after crash " << crash;
+    ASSERT_EQ(kept.report().corrupt_rows, 0U);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seed, RandomCrashTest, ::testing::Range(1U, 21U));
+
+}  // namespace
+}  // namespace firekeeper::server
