@@ -208,10 +208,11 @@ StepRange StateReader::GetSteps() {
 }
 
 CountArray StateReader::GetCounts(Index units) {
-  if (units == 0) return CountArray();
+  if (units == 0) return {};
   const auto form = static_cast<Form>(Get<std::uint8_t>());
-  CountArray counts = GetInForm<CountArray>(form, units, 0, this);
-  return ok_ ? counts : CountArray(CountArray::Zero(units));
+  auto counts = GetInForm<CountArray>(form, units, 0, this);
+  if (!ok_) counts = CountArray::Zero(units);
+  return counts;
 }
 
 UnitCounts StateReader::GetUnitCounts(Index units) {
@@ -219,16 +220,17 @@ UnitCounts StateReader::GetUnitCounts(Index units) {
 }
 
 StepArray StateReader::GetStepArray(Index units) {
-  if (units == 0) return StepArray();
+  if (units == 0) return {};
   const auto least = Get<std::int64_t>();
   const auto form = static_cast<Form>(Get<std::uint8_t>());
-  StepArray steps = GetInForm<StepArray>(
-      form, units, static_cast<std::uint64_t>(least), this);
-  return ok_ ? steps : StepArray(StepArray::Zero(units));
+  auto steps = GetInForm<StepArray>(form, units,
+                                    static_cast<std::uint64_t>(least), this);
+  if (!ok_) steps = StepArray::Zero(units);
+  return steps;
 }
 
 Eigen::ArrayXd StateReader::GetReals(Index units) {
-  if (units == 0) return Eigen::ArrayXd();
+  if (units == 0) return {};
   Eigen::ArrayXd values = Eigen::ArrayXd::Zero(units);
   const auto form = static_cast<Form>(Get<std::uint8_t>());
   if (form == Form::kUniform) {

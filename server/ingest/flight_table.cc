@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 
@@ -69,8 +70,8 @@ absl::StatusOr<std::unique_ptr<FlightTable>> FlightTable::Open(
     const std::string& path) {
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   const auto fail = [&path](int error) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot use ", path, ": ", std::strerror(error)));
+    return absl::UnavailableError(absl::StrCat(
+        "cannot use ", path, ": ", std::generic_category().message(error)));
   };
   if (file < 0) return fail(errno);
   if (::ftruncate(file, sizeof(Layout)) != 0) {

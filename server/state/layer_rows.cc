@@ -76,6 +76,7 @@ void LayerRows::Forget(TrackKey key) {
 void LayerRows::Lose(TrackKey key, const std::set<std::int64_t>& windows) {
   WriteBatch batch;
   for (const std::int64_t first : windows) {
+    written_[key].windows.erase(first);
     for (const Table table : {Table::kWindow, Table::kJournal}) {
       batch.EraseRange(table, place_.run, WindowKey(place_.layer, key, first),
                        WindowKey(place_.layer, key, first + 1));

@@ -236,7 +236,7 @@ absl::StatusOr<MergeResult> LayerState::MergeLocked(
     result.outcome = *outcome;
     if (*outcome == core::MergeOutcome::kMerged) {
       result.waiting_bytes =
-          rows_.PutContribution(key, row,
+          rows_.PutContribution(key, std::move(row),
                                 core::WindowOf(placed.contribution.step,
                                                track.settings().window_steps)
                                     .first);

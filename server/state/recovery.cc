@@ -116,9 +116,9 @@ absl::StatusOr<StoredRun> RunReader::ReadRun(std::uint64_t number) {
   }
   TakeLayers(tables[Table::kRun], &stored, &report_);
   TakeMarks(tables[Table::kMark], &stored, &report_);
-  for (const auto& [name, value] : tables[Table::kScalar].sound) {
-    Take(DecodeScalar(value), &report_, [&](ScalarRecord record) {
-      stored.scalars.emplace(name, std::move(record));
+  for (const auto& row : tables[Table::kScalar].sound) {
+    Take(DecodeScalar(row.second), &report_, [&](ScalarRecord record) {
+      stored.scalars.emplace(row.first, std::move(record));
     });
   }
   for (const auto& [key, value] : tables[Table::kEvent].sound) {
@@ -138,8 +138,9 @@ absl::Status RunReader::ReadTracks(std::uint64_t number, const Run& run) {
   if (!marks.ok()) return marks.status();
   std::map<std::string, std::optional<std::string>> tracks(marks->sound.begin(),
                                                            marks->sound.end());
-  for (const std::string& key : marks->corrupt)
+  for (const std::string& key : marks->corrupt) {
     tracks.emplace(key, std::nullopt);
+  }
   for (const auto& [key, value] : tracks) {
     if (absl::Status read = ReadTrack(number, key, value, layers); !read.ok()) {
       return read;

@@ -12,9 +12,8 @@ constexpr std::size_t kWindowBytes = kTrackBytes + 8;
 constexpr std::size_t kJournalBytes = kWindowBytes + 8;
 
 // Most significant byte first: the order of bytes is that of numbers.
-template <typename Number>
-void PutKey(Number number, std::string* key) {
-  for (std::size_t i = sizeof number; i-- > 0;) {
+void PutKey(std::uint64_t number, std::size_t bytes, std::string* key) {
+  for (std::size_t i = bytes; i-- > 0;) {
     key->push_back(static_cast<char>((number >> (8 * i)) & 0xFFU));
   }
 }
@@ -37,9 +36,9 @@ absl::Status WrongKey(std::string_view key) {
 
 std::string TrackKeyOf(std::uint32_t layer, TrackKey track) {
   std::string key;
-  PutKey(layer, &key);
-  PutKey(static_cast<std::uint8_t>(track.first), &key);
-  PutKey(static_cast<std::uint8_t>(track.second), &key);
+  PutKey(layer, sizeof layer, &key);
+  PutKey(static_cast<std::uint8_t>(track.first), 1, &key);
+  PutKey(static_cast<std::uint8_t>(track.second), 1, &key);
   return key;
 }
 
@@ -51,14 +50,14 @@ std::string EndOfTrack(std::uint32_t layer, TrackKey track) {
 std::string WindowKey(std::uint32_t layer, TrackKey track,
                       std::int64_t first_step) {
   std::string key = TrackKeyOf(layer, track);
-  PutKey(static_cast<std::uint64_t>(first_step), &key);
+  PutKey(static_cast<std::uint64_t>(first_step), 8, &key);
   return key;
 }
 
 std::string JournalKey(std::uint32_t layer, TrackKey track,
                        std::int64_t first_step, std::uint64_t number) {
   std::string key = WindowKey(layer, track, first_step);
-  PutKey(number, &key);
+  PutKey(number, 8, &key);
   return key;
 }
 
