@@ -35,10 +35,10 @@ Chosen ReadChosen() {
 }  // namespace
 
 void Failpoint(const char* name) {
-  static const Chosen chosen = ReadChosen();
+  static const Chosen kChosen = ReadChosen();
   static std::atomic<std::int64_t> passes{0};
-  if (chosen.name.empty() || chosen.name != name) return;
-  if (++passes == chosen.pass) std::raise(SIGKILL);
+  if (kChosen.name.empty() || kChosen.name != name) return;
+  if (++passes == kChosen.pass) std::raise(SIGKILL);
 }
 
 }  // namespace firekeeper::server

@@ -18,6 +18,7 @@
 #include "server/grpc_limits.h"
 #include "server/process.h"
 #include "server/telemetry/exposition.h"
+#include "server/telemetry/families.h"
 #include "server/version.h"
 
 namespace firekeeper::server {
@@ -150,8 +151,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   auto keeper = StoreKeeper::Open(options, logger);
   if (!keeper.ok()) return keeper.status();
 
-  std::unique_ptr<Server> server(new Server(
-      *std::move(fitted), *std::move(gate), logger, now, *std::move(keeper)));
+  std::unique_ptr<Server> server(
+      new Server(*std::move(fitted), *std::move(gate), logger, std::move(now),
+                 *std::move(keeper)));
   absl::Status status = server->keeper_->Recover(server->registry_);
   if (status.ok()) status = server->Listen(*tls);
   if (status.ok()) status = server->BuildGrpc(*tls);
@@ -258,10 +260,16 @@ std::string Server::Metrics() const {
   std::vector<prometheus::MetricFamily> families = collector_.Collect();
   for (const prometheus::Collectable* source :
        {static_cast<const prometheus::Collectable*>(&grpc_metrics_),
-        static_cast<const prometheus::Collectable*>(&process_metrics_),
-        static_cast<const prometheus::Collectable*>(keeper_.get())}) {
+        static_cast<const prometheus::Collectable*>(&process_metrics_)}) {
     std::vector<prometheus::MetricFamily> more = source->Collect();
     std::move(more.begin(), more.end(), std::back_inserter(families));
+  }
+  for (const StoreMetric& metric : keeper_->Metrics()) {
+    families.push_back(Family(metric.name, metric.help,
+                              metric.is_counter
+                                  ? prometheus::MetricType::Counter
+                                  : prometheus::MetricType::Gauge));
+    AddSample(&families.back(), {}, metric.value);
   }
   std::erase_if(families, [](const prometheus::MetricFamily& family) {
     return family.metric.empty();

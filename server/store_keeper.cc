@@ -8,12 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "server/exit_codes.h"
 #include "server/store/sqlite_store.h"
-#include "server/telemetry/families.h"
 
 namespace firekeeper::server {
-
-using prometheus::MetricFamily;
-using prometheus::MetricType;
 
 absl::StatusOr<std::unique_ptr<StoreKeeper>> StoreKeeper::Open(
     const Options& options, Logger& logger) {
@@ -102,13 +98,12 @@ absl::Status StoreKeeper::Flush(absl::Time deadline) {
   return queue_ ? queue_->Flush(deadline) : absl::OkStatus();
 }
 
-std::vector<MetricFamily> StoreKeeper::Collect() const {
-  std::vector<MetricFamily> families;
-  if (!store_) return families;
-  const auto add = [&families](const char* name, const char* help, double value,
-                               MetricType type) {
-    families.push_back(Family(name, help, type));
-    AddSample(&families.back(), {}, value);
+std::vector<StoreMetric> StoreKeeper::Metrics() const {
+  std::vector<StoreMetric> metrics;
+  if (!store_) return metrics;
+  const auto add = [&metrics](const char* name, const char* help, double value,
+                              bool is_counter = false) {
+    metrics.push_back({name, help, value, is_counter});
   };
   const StoreFigures figures = store_->Figures();
   const auto count = [](std::uint64_t value) {
@@ -116,32 +111,31 @@ std::vector<MetricFamily> StoreKeeper::Collect() const {
   };
   add("firekeeper_store_degraded",
       "1 while the store takes nothing in because the disk is full.",
-      queue_->state().ok() ? 0.0 : 1.0, MetricType::Gauge);
+      queue_->state().ok() ? 0.0 : 1.0);
   add("firekeeper_store_waiting_bytes",
       "Bytes that are merged and not committed yet.",
-      count(queue_->waiting_bytes()), MetricType::Gauge);
+      count(queue_->waiting_bytes()));
   add("firekeeper_store_last_commit_seconds", "Time that the last commit took.",
-      absl::ToDoubleSeconds(queue_->last_commit_duration()), MetricType::Gauge);
+      absl::ToDoubleSeconds(queue_->last_commit_duration()));
   add("firekeeper_store_disk_bytes", "Bytes of the database files.",
-      count(figures.bytes_on_disk), MetricType::Gauge);
+      count(figures.bytes_on_disk));
   add("firekeeper_store_commits_total", "Commits since the start.",
-      count(figures.commits), MetricType::Counter);
+      count(figures.commits), /*is_counter=*/true);
   add("firekeeper_store_written_bytes_total",
       "Bytes of rows committed since the start.", count(figures.bytes_written),
-      MetricType::Counter);
+      /*is_counter=*/true);
   add("firekeeper_store_quarantined_rows",
       "Damaged rows that were set aside; what they told is unknown.",
-      count(figures.quarantined_rows), MetricType::Gauge);
+      count(figures.quarantined_rows));
   add("firekeeper_store_lost_runs", "Runs that could not be read at the start.",
-      count(recovered_.lost_runs), MetricType::Gauge);
+      count(recovered_.lost_runs));
   add("firekeeper_store_quarantined_snapshots",
       "Snapshots that are refused because the server ended while it folded "
       "them in, several times.",
-      count(flights_->Fatal().size()), MetricType::Gauge);
+      count(flights_->Fatal().size()));
   add("firekeeper_store_recovery_seconds",
-      "Time that reading the store at the start took.", recovery_seconds_,
-      MetricType::Gauge);
-  return families;
+      "Time that reading the store at the start took.", recovery_seconds_);
+  return metrics;
 }
 
 }  // namespace firekeeper::server

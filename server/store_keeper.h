@@ -3,9 +3,6 @@
 
 #pragma once
 
-#include <prometheus/collectable.h>
-#include <prometheus/metric_family.h>
-
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -24,15 +21,27 @@
 
 namespace firekeeper::server {
 
+// A metric of the store.
+struct StoreMetric {
+  const char* name;
+  const char* help;
+  double value;
+  bool is_counter;
+};
+
 // Thread-safe.
-class StoreKeeper final : public prometheus::Collectable {
+class StoreKeeper {
  public:
   // Keeps nothing where there is no data directory. Fails with kDataLoss where
   // the directory cannot be used, saying why. Requires: `logger` outlives the
   // keeper.
   static absl::StatusOr<std::unique_ptr<StoreKeeper>> Open(
       const Options& options, Logger& logger);
-  ~StoreKeeper() override;
+  ~StoreKeeper();
+  StoreKeeper(const StoreKeeper&) = delete;
+  StoreKeeper& operator=(const StoreKeeper&) = delete;
+  StoreKeeper(StoreKeeper&&) = delete;
+  StoreKeeper& operator=(StoreKeeper&&) = delete;
 
   // Null where nothing is kept.
   [[nodiscard]] CommitQueue* queue() { return queue_.get(); }
@@ -49,7 +58,8 @@ class StoreKeeper final : public prometheus::Collectable {
   // Commits what waits. OK where nothing is kept.
   absl::Status Flush(absl::Time deadline);
 
-  [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+  // Empty where nothing is kept.
+  [[nodiscard]] std::vector<StoreMetric> Metrics() const;
 
  private:
   explicit StoreKeeper(Logger& logger) : logger_(logger) {}

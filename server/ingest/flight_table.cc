@@ -131,7 +131,7 @@ std::size_t FlightTable::FindSuspect(const FlightName& name) const {
 }
 
 FlightTable::Flight::Flight(FlightTable& table, const FlightName& name)
-    : table_(table), slot_(kSlots), was_suspect_(false) {
+    : table_(table), slot_(kSlots) {
   const absl::MutexLock lock(&table.mutex_);
   Layout& layout = *table.layout_;
   was_suspect_ = table.FindSuspect(name) < kSlots;

@@ -55,7 +55,7 @@ class FlightTable {
    private:
     FlightTable& table_;
     std::size_t slot_;
-    bool was_suspect_;
+    bool was_suspect_ = false;
   };
 
   // Whether the snapshot has ended the process kFatalCrashes times.

@@ -273,8 +273,9 @@ std::string SharesKey(std::uint32_t source) {
 }
 
 absl::StatusOr<RunKeyParts> ParseRunKey(std::string_view key) {
-  if (key.size() != 5)
+  if (key.size() != 5) {
     return Broken(absl::StrCat("key of ", key.size(), " bytes"));
+  }
   RunKeyParts parts{.kind = key[0], .number = 0};
   for (std::size_t i = 1; i < key.size(); ++i) {
     parts.number = (parts.number << 8) | static_cast<unsigned char>(key[i]);

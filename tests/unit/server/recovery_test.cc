@@ -446,7 +446,7 @@ class RandomRun {
     std::int64_t step = 0;
   };
 
-  void Say(Driver* driver, const v1::StreamRequest& request) {
+  static void Say(Driver* driver, const v1::StreamRequest& request) {
     // What is refused is refused on both sides of a crash.
     driver->session->Say(request).IgnoreError();
   }
