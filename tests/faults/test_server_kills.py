@@ -9,7 +9,7 @@ import time
 import oracle
 import processes
 
-KILLS = 25
+KILLS = 100
 # Of one run: its steps fit into the windows that the oracle reads.
 KILLS_OF_A_RUN = 25
 
