@@ -94,7 +94,9 @@ void Run::PutEvents() {
     batch.Put(Table::kAssessment, place_.number, {}, assessment_.Encode());
   }
   kept_events_ = newest;
-  place_.journal.Add(std::move(batch));
+  // Deleted meanwhile: its number may be another run's after a restart.
+  const absl::MutexLock lock(&mutex_);
+  if (!deleted_) place_.journal.Add(std::move(batch));
 }
 
 absl::Status Run::Restore(const StoredRun& stored, absl::Time now) {
@@ -127,9 +129,9 @@ void Run::RestoreFacts(const StoredRun& stored, absl::Time now) {
   facts_.remedy_of = stored.run.remedy_of;
   facts_.first_seen = stored.run.first_seen;
   facts_.last_seen = std::min(now, stored.counters.last_seen);
-  facts_.ended = std::min(stored.run.ended, std::max(now, facts_.last_seen));
-  if (stored.run.ended == absl::InfiniteFuture()) {
-    facts_.ended = absl::InfiniteFuture();
+  if (stored.run.ended != absl::InfiniteFuture()) {
+    // The clock may have been set back.
+    facts_.ended = std::min(stored.run.ended, now);
   }
   facts_.last_step = stored.counters.last_step;
   facts_.counters = stored.counters.counters;

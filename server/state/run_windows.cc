@@ -93,6 +93,8 @@ absl::Status Run::SetProgress(const SourceHandle& handle,
 void Run::End(absl::Time now) {
   {
     const absl::MutexLock lock(&mutex_);
+    // The store has forgotten it; a row would bring it back.
+    if (deleted_) return;
     facts_.ended = std::min(facts_.ended, now);
     ++closings_;
     WriteBatch batch;

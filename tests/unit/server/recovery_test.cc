@@ -301,6 +301,20 @@ TEST_F(RecoveryTest, ADeletedRunIsGone) {
   EXPECT_THAT(*kept_.store().Runs(), ::testing::IsEmpty());
 }
 
+TEST_F(RecoveryTest, WhoeverStillHoldsADeletedRunBringsNothingBack) {
+  Open();
+  Train(20);
+  const auto run = kept_.registry().Find({kTenant, kRunId});
+  ASSERT_THAT(run, IsOk());
+  ASSERT_THAT(kept_.registry().Delete({kTenant, kRunId}), IsOk());
+
+  (*run)->End(kept_.now());
+  (*run)->Assess(kept_.now());
+
+  kept_.Commit();
+  EXPECT_THAT(*kept_.store().Runs(), ::testing::IsEmpty());
+}
+
 TEST_F(RecoveryTest, AGapIsRemembered) {
   Open();
   Send(0);
