@@ -295,3 +295,13 @@ def verify(counted: Counted, sources: list[Source], *, complete: bool, before: i
         firings = [firings_of(source, step) for source in counting]
         ratio = sum(sum(of_unit) for of_unit in zip(*firings)) / observations / UNITS
         assert abs(counted.firing_ratio[step] - ratio) < 1e-12, f"step {step}: other firings"
+
+
+def finish_and_verify(endpoint: str, sources: list[Source], *, before: int = 0) -> None:
+    """Every source of a run says goodbye; everything must then be counted once."""
+    for source in sources:
+        source.finish()
+    for source in sources:
+        source.join(90)
+    counted = Counted(endpoint, sources[0].run)
+    verify(counted, sources, complete=True, before=before)

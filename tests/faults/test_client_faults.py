@@ -23,11 +23,7 @@ def test_sources_that_are_cut_off(tmp_path: pathlib.Path, seed: int, times: int)
     for _ in range(20 * times):
         time.sleep(chance.uniform(0.0, 0.1))
         chance.choice(sources).cut()
-    for source in sources:
-        source.finish()
-    for source in sources:
-        source.join(60)
-    oracle.verify(oracle.Counted(server.endpoint, "run"), sources, complete=True)
+    oracle.finish_and_verify(server.endpoint, sources)
     assert sum(source.reconnects for source in sources) > 0
     assert server.stop() == 0, server.log()
 
@@ -42,11 +38,7 @@ def test_a_rank_that_runs_twice(tmp_path: pathlib.Path, seed: int) -> None:
 
     processes.wait_for("a fence", lambda: first.fenced)
     processes.wait_for("an ack", lambda: twin.durable > first.sent)
-    for source in (twin, other):
-        source.finish()
-    for source in (twin, other):
-        source.join(60)
-    oracle.verify(oracle.Counted(server.endpoint, "run"), [twin, other], complete=True)
+    oracle.finish_and_verify(server.endpoint, [twin, other])
     assert server.stop() == 0, server.log()
 
 
@@ -64,13 +56,8 @@ def test_a_trainer_that_starts_again(tmp_path: pathlib.Path, seed: int, times: i
             for source in range(SOURCES)
         ]
         processes.wait_for("an ack", lambda: min(source.durable for source in sources) > 5)
-        for source in sources:
-            source.finish()
-        for source in sources:
-            source.join(60)
-        counted = oracle.Counted(server.endpoint, "run")
         # Windows that the new life reaches anew were withdrawn.
-        oracle.verify(counted, sources, complete=True, before=resume)
+        oracle.finish_and_verify(server.endpoint, sources, before=resume)
         if life % 2 == 0:
             server.kill()
             server.start()

@@ -75,9 +75,5 @@ def die_and_come_back(name: str, folder: pathlib.Path, seed: int) -> None:
 
     server.start()
     endpoint[0] = server.endpoint
-    for source in sources:
-        source.finish()
-    for source in sources:
-        source.join(60)
-    oracle.verify(oracle.Counted(server.endpoint, "run"), sources, complete=True)
+    oracle.finish_and_verify(server.endpoint, sources)
     assert server.stop() == 0, server.log()

@@ -38,11 +38,7 @@ def kill_again_and_again(folder: pathlib.Path, seed: int) -> None:
         server.kill()
         server.start()
         endpoint[0] = server.endpoint
-    for source in sources:
-        source.finish()
-    for source in sources:
-        source.join(60)
-    oracle.verify(oracle.Counted(server.endpoint, "run"), sources, complete=True)
+    oracle.finish_and_verify(server.endpoint, sources)
     assert min(source.durable for source in sources) > 0
     assert sum(source.reconnects for source in sources) > 0
     assert server.stop() == 0, server.log()

@@ -68,11 +68,7 @@ def fill_and_free(folder: pathlib.Path, disk: pathlib.Path, seed: int) -> None:
         assert run.counters.snapshots_accepted > 0
     filler.unlink()
     processes.wait_for("space", lambda: metric(server, "firekeeper_store_degraded") == 0.0)
-    for source in sources:
-        source.finish()
-    for source in sources:
-        source.join(60)
-    oracle.verify(oracle.Counted(server.endpoint, "run"), sources, complete=True)
+    oracle.finish_and_verify(server.endpoint, sources)
     server.kill()
     server.start()
     oracle.verify(oracle.Counted(server.endpoint, "run"), sources, complete=True)
@@ -95,11 +91,7 @@ def test_a_server_that_stood_still(tmp_path: pathlib.Path, seed: int, times: int
         processes.wait_for(
             "an ack", lambda before=before: max(source.durable for source in sources) > before
         )
-    for source in sources:
-        source.finish()
-    for source in sources:
-        source.join(60)
-    oracle.verify(oracle.Counted(server.endpoint, "run"), sources, complete=True)
+    oracle.finish_and_verify(server.endpoint, sources)
     assert server.stop() == 0, server.log()
 
 
