@@ -12,8 +12,8 @@ import random
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import grpc
 from firekeeper.v1 import diagnostics_pb2, diagnostics_pb2_grpc, ingest_pb2, ingest_pb2_grpc
@@ -272,14 +272,32 @@ class Counted:
         return self.observations.get(step, 0) // 3**source % 3
 
 
-def verify(counted: Counted, sources: list[Source], *, complete: bool, before: int = 0) -> None:
+class Sender(Protocol):
+    """A source: what it sent at most, and what was acked to it at least."""
+
+    source: int
+    resume: int
+    sent: int
+    durable: int
+    broken_promise: str
+
+
+def verify(
+    counted: Counted,
+    sources: Sequence[Sender],
+    *,
+    complete: bool,
+    before: int = 0,
+    end: int = MAX_STEPS + 1,
+) -> None:
     """Acked is in counted, counted in sent, each once; equal where ``complete``.
 
-    Steps below ``before`` belong to an earlier life of the sources.
+    Steps below ``before`` belong to an earlier life of the sources, those from ``end`` on to
+    a later one.
     """
     for source in sources:
         assert not source.broken_promise, f"source {source.source}: {source.broken_promise}"
-        for step in range(before, MAX_STEPS + 1):
+        for step in range(before, end):
             times = counted.times(source.source, step)
             seq = step - source.resume + 1
             where = f"source {source.source}, step {step}: counted {times} times"
