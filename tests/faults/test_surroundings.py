@@ -135,7 +135,7 @@ def storm(folder: pathlib.Path, seed: int) -> None:
 
 def test_runs_that_come_and_go_leave_nothing(tmp_path: pathlib.Path, seed: int) -> None:
     """Memory, descriptors and threads stay where they are. FIREKEEPER_SOAK_SECONDS: how long."""
-    seconds = float(os.environ.get("FIREKEEPER_SOAK_SECONDS", "60"))
+    seconds = float(os.environ.get("FIREKEEPER_SOAK_SECONDS", "180"))
     chance = random.Random(seed)
     server = start(tmp_path)
     end = time.monotonic() + seconds
