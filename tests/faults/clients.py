@@ -52,7 +52,7 @@ class Client:
     def __init__(
         self,
         language: str,
-        endpoint: str,
+        server: processes.Server,
         source: int = 0,
         sources: int = 1,
         *,
@@ -70,16 +70,16 @@ class Client:
         program = [str(processes.binary("fault_client"))]
         if language == PYTHON:
             program = [sys.executable, str(HERE / "package_client.py")]
-        arguments = [endpoint, run, source, sources, token, resume, ring_bytes]
-        self._process = subprocess.Popen(
-            [*program, *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # Which tell of every server that is killed.
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "PYTHONPATH": staged().name},
-        )
+        arguments = [server.endpoint, run, source, sources, token, resume, ring_bytes]
+        with (server.folder / "clients.log").open("a") as log:
+            self._process = subprocess.Popen(
+                [*program, *map(str, arguments)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, "PYTHONPATH": staged().name},
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -105,7 +105,9 @@ class Client:
     def join(self) -> None:
         """After close(): everything that it said is known."""
         self._end(0)
-        assert self.closed, f"source {self.source} did not end cleanly: {self.counters}"
+        # It promises that the server has everything.
+        promised, expected = self.closed, self.counters.dropped == 0
+        assert promised == expected, f"source {self.source}: {promised}, {self.counters}"
 
     def _tell(self, command: str) -> None:
         assert self._process.stdin is not None

@@ -53,7 +53,7 @@ def live_and_die(folder: pathlib.Path, chance: random.Random) -> None:
         clients = [
             Client(
                 language,
-                server.endpoint,
+                server,
                 source,
                 len(LANGUAGES),
                 token=f"life-{life}",
@@ -105,14 +105,14 @@ def test_a_rank_that_is_killed_alone(tmp_path: pathlib.Path, seed: int, times: i
 
 def die_alone(folder: pathlib.Path, language: str, chance: random.Random) -> None:
     server = start_server(folder, chance)
-    other = Client(CPP, server.endpoint, 0, 2).stream(STEPS)
+    other = Client(CPP, server, 0, 2).stream(STEPS)
     for _ in range(KILLS_ALONE):
-        mortal = Client(language, server.endpoint, 1, 2).stream(STEPS)
+        mortal = Client(language, server, 1, 2).stream(STEPS)
         die_at_any_moment(chance, mortal)
         counted = oracle.Counted(server.endpoint, "run")
         assert not mortal.broken_promise
         assert [counted.times(1, step) for step in range(mortal.durable)] == [1] * mortal.durable
-    survivors = [other, Client(language, server.endpoint, 1, 2).stream(STEPS)]
+    survivors = [other, Client(language, server, 1, 2).stream(STEPS)]
     for client in survivors:
         client.close()
     for client in survivors:
