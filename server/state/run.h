@@ -111,7 +111,8 @@ class Run {
   // The same, but its rows stay. Requires: RetireIfExpired() said so.
   void Leave();
   // Refuses every later Open if the TTL of an ended or silent run is over, or
-  // if no source ever opened it. False, changing nothing, otherwise.
+  // if no source ever opened it. False, changing nothing, otherwise. A run with
+  // an open stream is not silent, whatever the clock says.
   [[nodiscard]] bool RetireIfExpired(absl::Time now);
   [[nodiscard]] bool RetireIfUnused();
   // Closes windows that are due by age or because their sources went idle.
@@ -167,6 +168,8 @@ class Run {
   absl::StatusOr<Source*> FindSource(const SourceHandle& handle)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Heard(Source* source, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  [[nodiscard]] bool HasOpenStream() const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Windows that end by this step are to be closed now (DESIGN.md 5).
   [[nodiscard]] std::int64_t CloseBeforeStep(absl::Time now) const

@@ -13,9 +13,20 @@ std::shared_ptr<LayerState> Run::FindLayer(const std::string& name) const {
   return found == layers_.end() ? nullptr : found->second;
 }
 
+bool Run::HasOpenStream() const {
+  return std::ranges::any_of(attempts_, [](const auto& attempt) {
+    return std::ranges::any_of(attempt->sources, [](const auto& entry) {
+      return entry.second.connected;
+    });
+  });
+}
+
 bool Run::RetireIfExpired(absl::Time now) {
   const absl::MutexLock lock(&mutex_);
   const bool ended = facts_.ended != absl::InfiniteFuture();
+  // After a machine's sleep or a jump of its clock: a source that is fenced
+  // would not come back.
+  if (!ended && HasOpenStream()) return false;
   const absl::Time since = ended ? facts_.ended : facts_.last_seen;
   const auto ttl = ended ? settings_.ended_run_ttl : settings_.silent_run_ttl;
   if (now - std::max(since, restored_) <= absl::FromChrono(ttl)) return false;
@@ -42,7 +53,6 @@ RunView Run::View(absl::Time now) const {
     view.findings.push_back({.cause = finding.cause, .score = finding.score});
   }
   view.assessed = assessed_.assessed;
-  bool connected = false;
   for (const auto& attempt : attempts_) {
     AttemptView& shown = view.attempts.emplace_back();
     shown.number = attempt->number;
@@ -55,11 +65,10 @@ RunView Run::View(absl::Time now) const {
     for (const auto& [number, source] : attempt->sources) {
       shown.sources_connected += source.connected ? 1U : 0U;
     }
-    connected = connected || shown.sources_connected > 0;
   }
   if (facts_.ended <= now) {
     view.state = RunState::kEnded;
-  } else if (!connected &&
+  } else if (!HasOpenStream() &&
              now - facts_.last_seen > absl::FromChrono(settings_.source_idle)) {
     view.state = RunState::kSilent;
   }

@@ -152,7 +152,11 @@ TEST_F(RegistryTest, SweepForgetsEndedRunsAfterTheirTtl) {
 }
 
 TEST_F(RegistryTest, SweepForgetsSilentRunsAfterTheirTtl) {
-  OpenOn(*Make("t", "a"));
+  const auto run = Make("t", "a");
+  const auto opened = run->Open(
+      OpenOf("a"), [](const std::string& /*reason*/) {}, now_);
+  ASSERT_THAT(opened, IsOk());
+  run->Disconnect(opened->handle, now_);
 
   now_ = AtSeconds(86'400);
   registry_.Sweep();
@@ -161,6 +165,17 @@ TEST_F(RegistryTest, SweepForgetsSilentRunsAfterTheirTtl) {
   registry_.Sweep();
 
   EXPECT_FALSE(Has("a"));
+}
+
+// The machine slept, or its clock was set: the stream has lost nothing.
+TEST_F(RegistryTest, SweepKeepsARunWithAnOpenStream) {
+  const auto fenced = OpenOn(*Make("t", "a"));
+  now_ = AtSeconds(3 * 86'400);
+
+  registry_.Sweep();
+
+  EXPECT_TRUE(Has("a"));
+  EXPECT_EQ(*fenced, 0);
 }
 
 TEST_F(RegistryTest, SweepMakesRoomForOtherRuns) {

@@ -279,6 +279,7 @@ TEST_F(RunWindowsTest, ASilentRunExpiresAfterItsTtl) {
   OpenRank(0, 1);
   Pass(10);
   ASSERT_THAT(run_.Receive(handles_.at(0), 0, now_), IsOk());
+  run_.Disconnect(handles_.at(0), now_);
 
   EXPECT_FALSE(run_.RetireIfExpired(AtSeconds(86'410)));
   EXPECT_TRUE(run_.RetireIfExpired(AtSeconds(86'411)));
