@@ -13,6 +13,7 @@
 
 #include "server/query/queries.h"
 #include "server/store/commit_queue.h"
+#include "tests/support/fault_seed.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/message_builders.h"
 #include "tests/support/run_builders.h"
@@ -373,6 +374,20 @@ TEST_P(ClockJumpTest, CountsTheSameAndSurvivesARestart) {
 INSTANTIATE_TEST_SUITE_P(Jump, ClockJumpTest,
                          ::testing::Values(absl::Hours(1), absl::Hours(-1),
                                            absl::Hours(24), absl::Hours(-24)));
+
+// Up to two days either way.
+std::vector<absl::Duration> RandomJumps() {
+  constexpr int kMost = 2 * 24 * 3'600;
+  std::mt19937 random(1 + testing::FaultSeed());
+  std::vector<absl::Duration> jumps(10);
+  for (absl::Duration& jump : jumps) {
+    jump = absl::Seconds(static_cast<int>(random() % (2 * kMost)) - kMost);
+  }
+  return jumps;
+}
+
+INSTANTIATE_TEST_SUITE_P(RandomJump, ClockJumpTest,
+                         ::testing::ValuesIn(RandomJumps()));
 
 // Key of a row that holds the window or contributions of step 4.
 std::string AnyKey(MemoryStore& store, Table table, std::uint64_t run) {

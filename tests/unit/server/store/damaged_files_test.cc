@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "server/store/sqlite_store.h"
+#include "tests/support/fault_seed.h"
 #include "tests/support/fault_vfs.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/store_script.h"
@@ -24,6 +25,7 @@ namespace {
 
 using ::firekeeper::testing::ContentsAfter;
 using ::firekeeper::testing::ContentsOf;
+using ::firekeeper::testing::FaultSeed;
 using ::firekeeper::testing::FaultVfs;
 using ::firekeeper::testing::IsOk;
 using ::firekeeper::testing::kScriptCommits;
@@ -146,10 +148,9 @@ void DamagedFilesTest::ExpectSomeCommit(const Files& files) {
   EXPECT_THAT((*store)->Commit(ScriptBatch(1)), IsOk());
 }
 
-// Offsets of a file of that size: its beginning, and others of the same sort
-// each time.
+// Offsets of a file of that size: its beginning, and random ones.
 std::vector<std::size_t> OffsetsIn(std::size_t size, std::size_t count) {
-  std::mt19937 random(7);  // NOLINT(cert-msc51-cpp): the same each time
+  std::mt19937 random(7 + FaultSeed());
   std::vector<std::size_t> offsets;
   for (std::size_t i = 0; i < 100; i += 4) offsets.push_back(i);
   while (offsets.size() < count) offsets.push_back(random() % size);

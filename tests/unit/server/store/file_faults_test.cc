@@ -1,5 +1,5 @@
-// Every file operation of a run of commits fails once. SQLite deletes,
-// truncates and syncs, and never renames.
+// Every file operation of a run of commits fails, once or from then on. SQLite
+// deletes, truncates and syncs, and never renames.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "server/store/sqlite_store.h"
+#include "tests/support/fault_seed.h"
 #include "tests/support/fault_vfs.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/store_script.h"
@@ -20,6 +21,7 @@ namespace {
 using ::firekeeper::testing::ContentsAfter;
 using ::firekeeper::testing::ContentsOf;
 using ::firekeeper::testing::ExpectSurvived;
+using ::firekeeper::testing::FaultSeed;
 using ::firekeeper::testing::FaultVfs;
 using ::firekeeper::testing::FileFault;
 using ::firekeeper::testing::FileOperation;
@@ -104,36 +106,49 @@ constexpr std::array kFaultCases = {
               .code = absl::StatusCode::kResourceExhausted},
 };
 
+// The later ones resemble those before: every third of them, which ones is for
+// the seed to say.
+int NumberAfter(int nth) {
+  if (nth < 200) return nth + 1;
+  return nth + (nth == 200 ? 1 + static_cast<int>(FaultSeed() % 3) : 3);
+}
+
 class FileFaults : public ::testing::TestWithParam<FaultCase> {
  protected:
+  // Lets each operation of the script fail in turn, and if `for_good` all that
+  // follow it.
+  void FailEach(bool for_good);
+
+ private:
   const TempDirectory directory_{TempDirectory::Where::kMemory};
 };
 
-void ExpectSaid(const ScriptRun& run, absl::StatusCode code) {
+void ExpectSaid(const ScriptRun& run, absl::StatusCode code, bool for_good) {
   if (!run.status.ok()) {
     EXPECT_THAT(run.status, StatusIs(code, _));
   }
   if (run.met_full_disk > 0) {
     EXPECT_EQ(code, absl::StatusCode::kResourceExhausted);
-    EXPECT_EQ(run.committed, kScriptCommits) << "it goes on with space";
+    if (!for_good) {
+      EXPECT_EQ(run.committed, kScriptCommits) << "it goes on with space";
+    }
   }
 }
 
-TEST_P(FileFaults, LoseNothingThatWasCommitted) {
+void FileFaults::FailEach(bool for_good) {
   const FaultCase& fault = GetParam();
   int reached = 0;
-  // The later ones resemble those before: every third of them.
-  for (int nth = 1; nth <= 1'000; nth += nth < 200 ? 1 : 3) {
+  for (int nth = 1; nth <= 1'000; nth = NumberAfter(nth)) {
     SCOPED_TRACE(nth);
     const std::string folder = directory_ / std::to_string(nth);
     FaultVfs vfs;
-    vfs.Fail(fault.operation, nth, fault.fault);
+    vfs.Fail(fault.operation, nth, fault.fault, for_good);
     const ScriptRun run = RunScript(folder, ScriptSettings(vfs.name()));
     if (!vfs.has_failed()) break;
 
     ++reached;
     vfs.StopFailing();
-    ExpectSaid(run, fault.code);
+    ExpectSaid(run, fault.code, for_good);
     ExpectSurvived(folder, vfs.name(), run);
     if (HasFailure()) break;  // one account of it is enough
   }
@@ -141,12 +156,16 @@ TEST_P(FileFaults, LoseNothingThatWasCommitted) {
   EXPECT_GT(reached, 0);
 }
 
+TEST_P(FileFaults, LoseNothingThatWasCommitted) { FailEach(false); }
+
+TEST_P(FileFaults, LoseNothingWhereTheyStay) { FailEach(true); }
+
 INSTANTIATE_TEST_SUITE_P(Every, FileFaults, ::testing::ValuesIn(kFaultCases),
                          [](const auto& fault) { return fault.param.name; });
 
 TEST(FullDiskTest, GoesOnWhereItStoppedOnceThereIsSpace) {
   const TempDirectory directory(TempDirectory::Where::kMemory);
-  for (int nth = 1; nth <= 300; nth += 7) {
+  for (int nth = 1 + static_cast<int>(FaultSeed() % 7); nth <= 300; nth += 7) {
     SCOPED_TRACE(nth);
     FaultVfs vfs;
     auto store = SqliteStore::Open(directory / std::to_string(nth),

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "server/store/sqlite_store.h"
+#include "tests/support/fault_seed.h"
 #include "tests/support/fault_vfs.h"
 #include "tests/support/simulated_disk.h"
 #include "tests/support/store_script.h"
@@ -19,6 +20,7 @@ namespace firekeeper::server {
 namespace {
 
 using ::firekeeper::testing::ExpectSurvived;
+using ::firekeeper::testing::FaultSeed;
 using ::firekeeper::testing::FaultVfs;
 using ::firekeeper::testing::RunScript;
 using ::firekeeper::testing::ScriptRun;
@@ -30,7 +32,7 @@ using Loss = SimulatedDisk::Loss;
 
 struct DiskAfter {
   Loss loss;
-  std::uint32_t seed;
+  std::uint32_t seed;  // of the first; FaultSeed() gives others
 };
 
 constexpr std::array kDisksAfter = {
@@ -43,6 +45,8 @@ constexpr std::array kDisksAfter = {
     DiskAfter{.loss = Loss::kSectors, .seed = 2},
     DiskAfter{.loss = Loss::kSectors, .seed = 3}};
 
+// Different ones above.
+constexpr std::uint32_t kSeeds = 4;
 // More than the run makes.
 constexpr int kMaxChanges = 2'000;
 // Of the moments that are tried, so that they can be tried side by side.
@@ -52,7 +56,8 @@ constexpr int kParts = 4;
 void ExpectSurvivedEveryDisk(const FaultVfs& before, const ScriptRun& run,
                              const std::string& folder) {
   const FaultVfs after;
-  for (const auto& [loss, seed] : kDisksAfter) {
+  for (const auto& [loss, first_seed] : kDisksAfter) {
+    const std::uint32_t seed = first_seed + kSeeds * FaultSeed();
     SCOPED_TRACE(::testing::Message()
                  << "loss " << static_cast<int>(loss) << ", seed " << seed);
     before.WriteDisk(folder, loss, seed);
@@ -107,7 +112,7 @@ TEST(PowerLossTest, ASecondOneDuringRecoveryLosesNothingMore) {
   while (is_cut && !HasFailure()) {
     SCOPED_TRACE(++changes);
     const std::string folder = directory / std::to_string(changes);
-    first.WriteDisk(folder, Loss::kTail, 1);
+    first.WriteDisk(folder, Loss::kTail, 1 + FaultSeed());
     FaultVfs second;
     second.LoadDisk(folder);
     second.CutPowerAfter(changes);
