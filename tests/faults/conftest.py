@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -37,3 +38,12 @@ def times(request: pytest.FixtureRequest) -> int:
     """How often to do what a test does."""
     value: int = request.config.getoption("--times")
     return value
+
+
+@pytest.fixture
+def met(record_property: Callable[[str, object], None]) -> Iterator[Callable[[int], None]]:
+    """Tells the campaign how many faults a test has got over."""
+    counts: list[int] = []
+    yield counts.append
+    if counts:
+        record_property("faults", sum(counts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -37,7 +38,7 @@ def come_back(server: processes.Server) -> None:
 
 @pytest.mark.parametrize("language", [CPP, PYTHON])
 def test_servers_that_die_at_any_moment(
-    language: str, tmp_path: pathlib.Path, seed: int, times: int
+    language: str, tmp_path: pathlib.Path, seed: int, times: int, met: Callable[[int], None]
 ) -> None:
     for part in range(times):
         folder = tmp_path / f"{part}"
@@ -60,6 +61,7 @@ def test_servers_that_die_at_any_moment(
         client.close()
         client.join()
         check_the_end(server, client, given)
+        met(KILLS)
         assert server.stop() == 0, server.log()
 
 
@@ -83,7 +85,7 @@ def check_the_end(server: processes.Server, client: Client, given: int) -> None:
 
 @pytest.mark.parametrize("language", [CPP, PYTHON])
 def test_floods_while_the_server_is_away(
-    language: str, tmp_path: pathlib.Path, seed: int, times: int
+    language: str, tmp_path: pathlib.Path, seed: int, times: int, met: Callable[[int], None]
 ) -> None:
     """Nothing is in flight when it dies: the figures of both sides are the same."""
     for part in range(times):
@@ -105,6 +107,7 @@ def test_floods_while_the_server_is_away(
         client.join()
         assert client.counters.enqueued == given and client.counters.dropped > 0
         agree(server, client)
+        met(FLOODS)
         assert server.stop() == 0, server.log()
 
 

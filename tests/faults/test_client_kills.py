@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import random
 import time
+from collections.abc import Callable
 
 import oracle
 import processes
@@ -30,13 +31,14 @@ def die_at_any_moment(chance: random.Random, client: Client) -> None:
 
 
 def test_trainers_that_are_killed_and_start_again(
-    tmp_path: pathlib.Path, seed: int, times: int
+    tmp_path: pathlib.Path, seed: int, times: int, met: Callable[[int], None]
 ) -> None:
     """Every life is a new attempt and replays some steps; the server dies as well."""
     for part in range(times):
         folder = tmp_path / f"{part}"
         folder.mkdir()
         live_and_die(folder, random.Random(seed + part))
+        met(LIVES * len(LANGUAGES))
 
 
 def start_server(folder: pathlib.Path, chance: random.Random) -> processes.Server:
@@ -94,13 +96,16 @@ def verify_lives(
         end = min(end, first)
 
 
-def test_a_rank_that_is_killed_alone(tmp_path: pathlib.Path, seed: int, times: int) -> None:
+def test_a_rank_that_is_killed_alone(
+    tmp_path: pathlib.Path, seed: int, times: int, met: Callable[[int], None]
+) -> None:
     """It comes back into the attempt that goes on: what it repeats counts once."""
     for part in range(times):
         for language in (CPP, PYTHON):
             folder = tmp_path / f"{part}-{language}"
             folder.mkdir()
             die_alone(folder, language, random.Random(seed + part))
+            met(KILLS_ALONE)
 
 
 def die_alone(folder: pathlib.Path, language: str, chance: random.Random) -> None:

@@ -7,6 +7,7 @@ import pathlib
 import random
 import re
 import signal
+from collections.abc import Callable
 
 import oracle
 import processes
@@ -35,7 +36,12 @@ def test_there_are_enough_places() -> None:
 
 @pytest.mark.parametrize("name", names_in_the_code())
 def test_death_at(
-    name: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, seed: int, times: int
+    name: str,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    times: int,
+    met: Callable[[int], None],
 ) -> None:
     for part in range(2 * times):
         folder = tmp_path / f"{part}"
@@ -44,6 +50,7 @@ def test_death_at(
         most = FEW_PASSES.get(name.split(".")[0], 40)
         monkeypatch.setenv("FIREKEEPER_FAILPOINT", f"{name}:{chance.randint(1, most)}")
         die_and_come_back(name, folder, seed + part)
+        met(1)
 
 
 def die_and_come_back(name: str, folder: pathlib.Path, seed: int) -> None:

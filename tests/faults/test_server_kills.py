@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import random
 import time
+from collections.abc import Callable
 
 import oracle
 import processes
@@ -18,11 +19,14 @@ def start(folder: pathlib.Path, *flags: str) -> processes.Server:
     return processes.Server(folder, f"--data-dir={folder / 'data'}", *oracle.FLAGS, *flags).start()
 
 
-def test_kill_9_under_eight_sources(tmp_path: pathlib.Path, seed: int, times: int) -> None:
+def test_kill_9_under_eight_sources(
+    tmp_path: pathlib.Path, seed: int, times: int, met: Callable[[int], None]
+) -> None:
     for part in range(KILLS * times // KILLS_OF_A_RUN):
         folder = tmp_path / f"{part}"
         folder.mkdir()
         kill_again_and_again(folder, seed + part)
+        met(KILLS_OF_A_RUN)
 
 
 def kill_again_and_again(folder: pathlib.Path, seed: int) -> None:
@@ -45,7 +49,7 @@ def kill_again_and_again(folder: pathlib.Path, seed: int) -> None:
 
 
 def test_what_was_acked_is_there_though_nobody_comes_back(
-    tmp_path: pathlib.Path, seed: int, times: int
+    tmp_path: pathlib.Path, seed: int, times: int, met: Callable[[int], None]
 ) -> None:
     for part in range(10 * times):
         folder = tmp_path / f"{part}"
@@ -61,4 +65,5 @@ def test_what_was_acked_is_there_though_nobody_comes_back(
             source.abandon()
         server.start()
         oracle.verify(oracle.Counted(server.endpoint, "run"), sources, complete=False)
+        met(1)
         server.kill()

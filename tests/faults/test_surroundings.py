@@ -9,7 +9,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import grpc
 import oracle
@@ -26,7 +26,7 @@ MIB = 1 << 20
 def small_disk(folder: pathlib.Path, size: int) -> Iterator[pathlib.Path]:
     """A file system of ``size`` bytes."""
     disk = folder / "disk"
-    disk.mkdir()
+    disk.mkdir(exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
     mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
     if mounted.returncode != 0:
@@ -45,10 +45,13 @@ def metric(server: processes.Server, name: str) -> float:
     raise AssertionError(f"no metric {name}")
 
 
-def test_a_full_disk_that_gets_space_again(tmp_path: pathlib.Path, seed: int, times: int) -> None:
+def test_a_full_disk_that_gets_space_again(
+    tmp_path: pathlib.Path, seed: int, times: int, met: Callable[[int], None]
+) -> None:
     for part in range(times):
         with small_disk(tmp_path, 8 * MIB) as disk:
             fill_and_free(tmp_path, disk, seed + part)
+        met(1)
 
 
 def fill_and_free(folder: pathlib.Path, disk: pathlib.Path, seed: int) -> None:
@@ -75,7 +78,9 @@ def fill_and_free(folder: pathlib.Path, disk: pathlib.Path, seed: int) -> None:
     assert server.stop() == 0, server.log()
 
 
-def test_a_server_that_stood_still(tmp_path: pathlib.Path, seed: int, times: int) -> None:
+def test_a_server_that_stood_still(
+    tmp_path: pathlib.Path, seed: int, times: int, met: Callable[[int], None]
+) -> None:
     """Stopped for longer than every timeout, then continued."""
     server = start(tmp_path, "--stream-idle-seconds=1", "--open-timeout-seconds=1")
     sources = [
@@ -91,17 +96,19 @@ def test_a_server_that_stood_still(tmp_path: pathlib.Path, seed: int, times: int
         processes.wait_for(
             "an ack", lambda before=before: max(source.durable for source in sources) > before
         )
+        met(1)
     oracle.finish_and_verify(server.endpoint, sources)
     assert server.stop() == 0, server.log()
 
 
 def test_two_hundred_streams_that_come_back_at_once(
-    tmp_path: pathlib.Path, seed: int, times: int
+    tmp_path: pathlib.Path, seed: int, times: int, met: Callable[[int], None]
 ) -> None:
     for part in range(times):
         folder = tmp_path / f"{part}"
         folder.mkdir()
         storm(folder, seed + part)
+        met(1)
 
 
 def storm(folder: pathlib.Path, seed: int) -> None:
