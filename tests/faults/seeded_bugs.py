@@ -182,6 +182,13 @@ BUGS = (
         "server_recovery_tests",
     ),
     Bug(
+        "a run that goes while it is streamed",
+        "server/state/run_view.cc",
+        "  if (!ended && HasOpenStream()) return false;\n",
+        "",
+        "server_recovery_tests",
+    ),
+    Bug(
         "events that are told twice",
         "server/state/run_keeping.cc",
         "  return assessment_.Restore(stored.assessment);",
