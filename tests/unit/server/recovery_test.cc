@@ -27,7 +27,6 @@ using ::firekeeper::testing::AtSeconds;
 using ::firekeeper::testing::Batched;
 using ::firekeeper::testing::Closing;
 using ::firekeeper::testing::IsOk;
-using ::firekeeper::testing::kLayerName;
 using ::firekeeper::testing::kRunId;
 using ::firekeeper::testing::MakeGap;
 using ::firekeeper::testing::MakeOpen;
@@ -379,10 +378,9 @@ INSTANTIATE_TEST_SUITE_P(Jump, ClockJumpTest,
 std::vector<absl::Duration> RandomJumps() {
   constexpr int kMost = 2 * 24 * 3'600;
   std::mt19937 random(1 + testing::FaultSeed());
+  std::uniform_int_distribution<int> seconds(-kMost, kMost);
   std::vector<absl::Duration> jumps(10);
-  for (absl::Duration& jump : jumps) {
-    jump = absl::Seconds(static_cast<int>(random() % (2 * kMost)) - kMost);
-  }
+  for (absl::Duration& jump : jumps) jump = absl::Seconds(seconds(random));
   return jumps;
 }
 
