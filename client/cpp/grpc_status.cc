@@ -1,6 +1,7 @@
 #include "client/cpp/grpc_status.h"
 
 #include "absl/strings/cord.h"
+#include "client/cpp/retry_policy.h"
 #include "firekeeper/v1/errors.pb.h"
 
 namespace firekeeper::client {
@@ -49,8 +50,7 @@ std::vector<FieldProblem> FieldProblems(const absl::Status& status) {
 
 std::chrono::milliseconds RetryAfter(const absl::Status& status) {
   const auto detail = DetailOf<v1::RetryInfo>(status, kRetryInfoUrl);
-  return std::chrono::seconds(detail.retry_delay().seconds()) +
-         std::chrono::milliseconds(detail.retry_delay().nanos() / 1'000'000);
+  return WaitOf(detail.retry_delay());
 }
 
 }  // namespace firekeeper::client

@@ -1,5 +1,7 @@
 #include "client/cpp/retry_policy.h"
 
+#include <algorithm>
+
 namespace firekeeper::client {
 
 AfterEnd Classify(absl::StatusCode code) {
@@ -32,6 +34,16 @@ AfterEnd Classify(absl::StatusCode code) {
       break;
   }
   return AfterEnd::kRetryFewTimes;
+}
+
+std::chrono::milliseconds WaitOf(const google::protobuf::Duration& asked) {
+  // Bounded as seconds first: what a server may say overflows as milliseconds.
+  const auto seconds = std::clamp<std::int64_t>(
+      asked.seconds(), 0, kLongestRetryAfter / std::chrono::seconds(1));
+  const auto wait = std::chrono::seconds(seconds) +
+                    std::chrono::milliseconds(asked.nanos() / 1'000'000);
+  return std::clamp<std::chrono::milliseconds>(
+      wait, std::chrono::milliseconds(0), kLongestRetryAfter);
 }
 
 }  // namespace firekeeper::client

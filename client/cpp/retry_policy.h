@@ -1,7 +1,10 @@
-// Whether a stream that ended with an error is worth another try.
+// Whether a stream that ended with an error is worth another try, and when.
 
 #pragma once
 
+#include <google/protobuf/duration.pb.h>
+
+#include <chrono>
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -21,5 +24,12 @@ enum class AfterEnd : std::uint8_t {
 };
 
 [[nodiscard]] AfterEnd Classify(absl::StatusCode code);
+
+inline constexpr std::chrono::milliseconds kLongestRetryAfter{60'000};
+
+// How long a server may make us wait, whatever it says: 0 to
+// kLongestRetryAfter.
+[[nodiscard]] std::chrono::milliseconds WaitOf(
+    const google::protobuf::Duration& asked);
 
 }  // namespace firekeeper::client

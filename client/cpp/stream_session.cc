@@ -13,14 +13,8 @@ namespace {
 
 // Errors that trying again rarely mends.
 constexpr int kMaxRefusals = 5;
-constexpr std::chrono::milliseconds kLongestRetryAfter{60'000};
 
 bool IsPowerOfTwo(std::uint64_t n) { return n != 0 && (n & (n - 1)) == 0; }
-
-std::chrono::milliseconds FromProto(const google::protobuf::Duration& proto) {
-  return std::chrono::seconds(proto.seconds()) +
-         std::chrono::milliseconds(proto.nanos() / 1'000'000);
-}
 
 absl::Status ProtocolError(const std::string& what) {
   return absl::InternalError(absl::StrCat("the server ", what));
@@ -82,9 +76,7 @@ absl::Status StreamSession::OnResponse(const v1::StreamResponse& response,
       OnReject(response.reject());
       break;
     case v1::StreamResponse::kThrottle:
-      throttled_until_ =
-          now + std::clamp(FromProto(response.throttle().retry_after()),
-                           std::chrono::milliseconds(0), kLongestRetryAfter);
+      throttled_until_ = now + WaitOf(response.throttle().retry_after());
       break;
     case v1::StreamResponse::kFenced:
       fenced_ = true;

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
+
 #include "tests/unit/client/session_fixture.h"
 
 namespace firekeeper::client {
@@ -276,6 +279,32 @@ TEST_F(StreamSessionTest, SendsNothingWhileThrottled) {
   EXPECT_THAT(Drain(), IsEmpty());
   EXPECT_EQ(session_.WakeAt(now_), now_ + milliseconds(2000));
   Advance(milliseconds(2000));
+  EXPECT_THAT(Drain(), SizeIs(1));
+}
+
+TEST_F(StreamSessionTest, NoServerMakesItWaitLongerThanAMinute) {
+  Open();
+  PushSummary(0);
+  for (const std::int64_t seconds :
+       {std::int64_t{61}, std::numeric_limits<std::int64_t>::max()}) {
+    v1::StreamResponse response;
+    response.mutable_throttle()->mutable_retry_after()->set_seconds(seconds);
+
+    ASSERT_TRUE(session_.OnResponse(response, now_).ok());
+
+    EXPECT_EQ(session_.WakeAt(now_), now_ + milliseconds(60'000)) << seconds;
+  }
+}
+
+TEST_F(StreamSessionTest, ANegativeWaitIsNone) {
+  Open();
+  PushSummary(0);
+  v1::StreamResponse response;
+  response.mutable_throttle()->mutable_retry_after()->set_seconds(
+      std::numeric_limits<std::int64_t>::min());
+
+  ASSERT_TRUE(session_.OnResponse(response, now_).ok());
+
   EXPECT_THAT(Drain(), SizeIs(1));
 }
 
