@@ -6,42 +6,18 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "core/reduce.h"
+#include "tests/fuzz/fuzz_input.h"
 
 namespace firekeeper::core {
 namespace {
 
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "violated: %s\n", what);
-  std::abort();
-}
-
-// Reads choices off the front of the input; 0 where it is over.
-class Choices {
- public:
-  explicit Choices(std::span<const std::uint8_t> input) : input_(input) {}
-
-  // 0 to n - 1.
-  int Below(int n) {
-    if (input_.empty()) return 0;
-    const int choice = input_.front() % n;
-    input_ = input_.subspan(1);
-    return choice;
-  }
-  [[nodiscard]] std::span<const std::byte> rest() const {
-    return std::as_bytes(input_);
-  }
-
- private:
-  std::span<const std::uint8_t> input_;
-};
+using testing::Choices;
+using testing::Require;
 
 FiringRule RuleOf(int choice) {
   switch (choice) {

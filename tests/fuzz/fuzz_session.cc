@@ -2,25 +2,21 @@
 // sequence it acks never shrinks. Input: length-delimited StreamRequests.
 
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/util/delimited_message_util.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <vector>
 
 #include "server/errors.h"
 #include "server/ingest/session.h"
+#include "tests/fuzz/fuzz_input.h"
 
 namespace firekeeper::server {
 namespace {
 
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "violated: %s\n", what);
-  std::abort();
-}
+using testing::Require;
 
 // Small, so that inputs of a fuzzer reach them.
 Limits FuzzLimits() {
@@ -93,6 +89,13 @@ void Forget(Registry& registry) {
 }  // namespace firekeeper::server
 
 // NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
+extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
+  // A line for every input that is no message, otherwise.
+  google::protobuf::SetLogHandler(nullptr);
+  return 0;
+}
+
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   using firekeeper::server::Registry;
@@ -101,7 +104,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                     [] { return absl::FromUnixSeconds(1'000'000); });
   firekeeper::server::Drive(registry, data, size);
   firekeeper::server::Forget(registry);
-  firekeeper::server::Require(registry.memory().used() == 0,
-                              "all memory is given back");
+  firekeeper::testing::Require(registry.memory().used() == 0,
+                               "all memory is given back");
   return 0;
 }
