@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,6 +18,7 @@
 #include "server/security/credentials.h"
 #include "server/security/gate.h"
 #include "server/security/listener.h"
+#include "server/telemetry/http_answers.h"
 
 namespace firekeeper::server {
 
@@ -34,15 +34,9 @@ struct HttpSettings {
   std::size_t max_waiting = 64;
 };
 
-// Called from several threads at once. A throwing answer becomes status 500.
-struct HttpAnswers {
-  std::function<std::string()> metrics;  // Prometheus text format
-  std::function<bool()> ready;
-};
+class HttpRouter;
 
-// GET and HEAD only; other methods get 405, other paths 404. /metrics asks the
-// gate (401 without a token), /healthz and /readyz do not. One request a
-// connection.
+// Gives each connection one request and the answer of an HttpRouter.
 //
 // Thread-safe.
 class HttpServer {
@@ -62,10 +56,8 @@ class HttpServer {
   void Stop();
 
  private:
-  class Router;
-
   HttpServer(HttpSettings settings, std::unique_ptr<Listener> listener,
-             std::shared_ptr<SSL_CTX> tls, std::unique_ptr<Router> router,
+             std::shared_ptr<SSL_CTX> tls, std::unique_ptr<HttpRouter> router,
              Logger& logger);
   void Work();
   [[nodiscard]] bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -76,7 +68,7 @@ class HttpServer {
   const HttpSettings settings_;
   const std::unique_ptr<Listener> listener_;
   const std::shared_ptr<SSL_CTX> tls_;  // null: plaintext
-  const std::unique_ptr<Router> router_;
+  const std::unique_ptr<HttpRouter> router_;
   Logger& logger_;
   absl::Mutex mutex_;
   std::deque<Descriptor> waiting_ ABSL_GUARDED_BY(mutex_);

@@ -1,0 +1,43 @@
+// What is answered over HTTP: from one request on a stream to one answer.
+
+#pragma once
+
+#include <httplib.h>
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "server/logging.h"
+#include "server/security/gate.h"
+#include "server/telemetry/http_answers.h"
+
+namespace firekeeper::server {
+
+// The library's server without its listener: it parses one request and writes
+// one answer. GET and HEAD only; other methods get 405, other paths 404.
+// /metrics asks the gate (401 without a token), /healthz and /readyz do not.
+//
+// Thread-safe.
+class HttpRouter : private httplib::Server {
+ public:
+  // Requires: `gate` and `logger` outlive the router.
+  HttpRouter(const Gate& gate, HttpAnswers answers, Logger& logger);
+
+  // Reads a request and writes its answer. What is no request ends without one.
+  void Converse(httplib::Stream& stream);
+
+ private:
+  using Page = std::function<void(const httplib::Request&, httplib::Response&)>;
+
+  void Route(const httplib::Request& request, httplib::Response& response);
+  void Metrics(const httplib::Request& request, httplib::Response& response);
+  void Ready(httplib::Response& response);
+
+  const Gate& gate_;
+  const HttpAnswers answers_;
+  Logger& logger_;
+  const std::map<std::string, Page> pages_;
+};
+
+}  // namespace firekeeper::server
