@@ -78,7 +78,10 @@ void Drive(Registry& registry, const std::uint8_t* data, std::size_t size) {
 
 void Forget(Registry& registry) {
   for (const auto& run : registry.All()) {
-    for (const auto& layer : run->Layers()) run->ViewLayer(*layer);
+    for (const auto& layer : run->Layers()) {
+      (void)layer->View(run->UnitCount());
+    }
+    (void)run->View(registry.Now());
     const absl::Status deleted =
         registry.Delete({.tenant = run->tenant(), .run_id = run->run_id()});
     Require(deleted.ok(), "a listed run can be deleted");
