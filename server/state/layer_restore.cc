@@ -93,6 +93,10 @@ void LayerState::FoldJournal(TrackKey key, const TrackRows& rows,
       lost->insert(*first);
       continue;
     }
+    // An attempt withdraws the rows of the signals it finds. A process that
+    // ended before the marks of a signal were committed left rows behind that
+    // no attempt has found since.
+    if (row->attempt != attempt_) continue;
     // One that the row of its window holds already is a duplicate.
     const auto added = track->Add(row->contribution, row->summary,
                                   row->cluster_is_step, row->arrived_nanos);

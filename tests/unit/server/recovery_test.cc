@@ -211,6 +211,28 @@ TEST_F(RecoveryTest, ASourceGoesOnAfterWhatIsSafe) {
             v1::DURABILITY_COMMITTED);
 }
 
+TEST_F(RecoveryTest, WhatAnEarlierAttemptLeftBehindStaysWithdrawn) {
+  Open();
+  Send(0);
+  kept_.Commit();
+  // The contribution was in the last group that was committed, the marks of its
+  // signal would have been in the next.
+  WriteBatch next_group;
+  next_group.EraseRange(Table::kTrack, 1, "", "");
+  ASSERT_THAT(kept_.store().Commit(next_group), IsOk());
+  Crash();
+  v1::Open next = MakeOpen();
+  next.set_launch_token("next");
+  Open(next);
+  Send(8);
+  kept_.Commit();
+  const std::string before = Everything();
+
+  Crash();
+
+  EXPECT_EQ(Everything(), before);
+}
+
 TEST_F(RecoveryTest, ASourceThatComesBackHearsNoLessThanBefore) {
   Open();
   Train(3);
