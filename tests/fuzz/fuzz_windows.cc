@@ -205,6 +205,10 @@ class Driver {
     window.steps = range;
     Require(*outcome == ExpectedOutcome(window, held.key),
             "a contribution counts once");
+    const auto now = track_.windows().find(range.first);
+    Require(retained || now == track_.windows().end() ||
+                now->second.open == (range.end > closed_before_),
+            "a new window is open, unless it ends before the mark");
     if (*outcome != MergeOutcome::kMerged) return;
     const Place place = PlaceOf(held.key);
     window.order.push_back(place);
@@ -214,7 +218,8 @@ class Driver {
   void Close() {
     const std::int64_t before = choices_.Below(kSteps + 16);
     track_.Close(before, std::numeric_limits<std::int64_t>::min());
-    Require(track_.closed_before() >= before, "closing is remembered");
+    closed_before_ = std::max(closed_before_, before);
+    Require(track_.closed_before() == closed_before_, "closing is remembered");
     for (const auto& [first, tracked] : track_.windows()) {
       Require(!tracked.open || tracked.window.steps().end > before,
               "windows before the mark are closed");
@@ -233,6 +238,7 @@ class Driver {
   void BeginAttempt() {
     resume_step_ = choices_.Below(kSteps);
     track_.BeginAttempt(resume_step_);
+    closed_before_ = std::min(closed_before_, resume_step_);
     std::erase_if(windows_, [this](const auto& entry) {
       return entry.second.steps.end > resume_step_;
     });
@@ -425,6 +431,8 @@ class Driver {
   SignalTrack track_;
   bool split_units_ = false;
   std::int64_t resume_step_ = 0;
+  // Windows that end by this step are closed.
+  std::int64_t closed_before_ = 0;
   std::int64_t now_ = 1'000;
   // Every contribution that counts, by first step of its window.
   std::map<std::int64_t, HeldWindow> windows_;
