@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
-#include <memory>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,12 +15,15 @@
 #include "core/signal_track.h"
 #include "core/state_bytes.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/held_window.h"
 #include "tests/support/state_builders.h"
 
 namespace firekeeper::core {
 namespace {
 
 using testing::Choices;
+using testing::Held;
+using testing::HeldWindow;
 using testing::Require;
 
 constexpr Index kUnits = 3;
@@ -32,27 +34,6 @@ struct SourceShare {
   std::uint32_t data_shard = 0;
   Index first_unit = 0;
   Index unit_count = kUnits;
-};
-
-// What the track should hold of one contribution.
-struct Held {
-  Contribution key;
-  UnitSummary summary;
-  bool cluster_is_step = false;
-  std::int64_t arrived_nanos = 0;
-};
-
-// Which place of a window it fills.
-using Place = std::tuple<std::uint32_t, Index, std::int64_t, std::uint32_t>;
-Place PlaceOf(const Contribution& key) {
-  return {key.data_shard, key.first_unit, key.step, key.part};
-}
-
-struct HeldWindow {
-  StepRange steps;
-  std::map<Place, Held> held;
-  // In the order of arrival.
-  std::vector<Place> order;
 };
 
 std::string BytesOf(const auto& write) {
@@ -176,17 +157,6 @@ class Driver {
     return held;
   }
 
-  // What a list of the contributions says of one more.
-  static MergeOutcome ExpectedOutcome(const HeldWindow& window,
-                                      const Contribution& key) {
-    const auto found = window.held.find(PlaceOf(key));
-    if (found == window.held.end()) return MergeOutcome::kMerged;
-    const Contribution& first = found->second.key;
-    if (first.source != key.source) return MergeOutcome::kCopy;
-    return first.fingerprint == key.fingerprint ? MergeOutcome::kDuplicate
-                                                : MergeOutcome::kConflicting;
-  }
-
   void Deliver() {
     Held held = ContributionFrom();
     const StepRange range = WindowOf(held.key.step, settings_.window_steps);
@@ -202,17 +172,14 @@ class Driver {
     }
     Require(outcome.ok(), "what is in time is answered");
     HeldWindow& window = windows_[range.first];
-    window.steps = range;
-    Require(*outcome == ExpectedOutcome(window, held.key),
+    Require(*outcome == window.OutcomeOf(held.key),
             "a contribution counts once");
     const auto now = track_.windows().find(range.first);
     Require(retained || now == track_.windows().end() ||
                 now->second.open == (range.end > closed_before_),
             "a new window is open, unless it ends before the mark");
     if (*outcome != MergeOutcome::kMerged) return;
-    const Place place = PlaceOf(held.key);
-    window.order.push_back(place);
-    window.held.emplace(place, std::move(held));
+    window.Add(std::move(held));
   }
 
   void Close() {
@@ -240,7 +207,7 @@ class Driver {
     track_.BeginAttempt(resume_step_);
     closed_before_ = std::min(closed_before_, resume_step_);
     std::erase_if(windows_, [this](const auto& entry) {
-      return entry.second.steps.end > resume_step_;
+      return WindowOf(entry.first, settings_.window_steps).end > resume_step_;
     });
     split_units_ = choices_.Coin();
     track_.SetExpectedShards(Expected());
@@ -249,38 +216,11 @@ class Driver {
     }
   }
 
-  // The integers of a window, from its list.
   void CheckWindow(const HeldWindow& expected, const Window& window) const {
-    UnitSummary sum(kUnits, settings_.columns);
-    std::map<std::int64_t, std::pair<CountArray, CountArray>> steps;
-    for (const auto& [place, held] : expected.held) {
-      UnitSummary part = held.summary;
-      if (held.cluster_is_step) {
-        auto& [observed, fired] =
-            steps
-                .try_emplace(held.key.step, CountArray::Zero(kUnits),
-                             CountArray::Zero(kUnits))
-                .first->second;
-        for (Index i = 0; i < part.unit_count(); ++i) {
-          const Index unit = held.key.first_unit + i;
-          if (part.observations[i] > 0) observed[unit] = 1;
-          if (part.firings[i] > 0) fired[unit] = 1;
-        }
-        part.columns = settings_.columns;
-        part.clusters = UnitCounts(part.unit_count(), 0);
-        part.firing_clusters = CountArray::Zero(part.unit_count());
-      }
-      Require(sum.MergeAt(held.key.first_unit, part).ok(), "parts fit");
-    }
-    CountArray clusters = sum.clusters.ToArray();
-    for (const auto& [step, cluster] : steps) {
-      clusters += cluster.first;
-      sum.firing_clusters += cluster.second;
-    }
-    sum.clusters = UnitCounts::FromArray(clusters);
-    Require(testing::SameStatistics(window.Summary(), sum),
+    Require(testing::SameStatistics(window.Summary(),
+                                    expected.Sum(kUnits, settings_.columns)),
             "a window is the sum of its contributions");
-    Require(window.contribution_count() == expected.held.size(),
+    Require(window.contribution_count() == expected.held().size(),
             "a window has as many contributions");
   }
 
@@ -316,7 +256,7 @@ class Driver {
       }
       ++found;
       CountArray observations = CountArray::Zero(kUnits);
-      for (const auto& [place, held] : expected->second.held) {
+      for (const Held& held : expected->second.held()) {
         observations.segment(held.key.first_unit, held.summary.unit_count()) +=
             held.summary.observations.ToArray();
       }
@@ -333,7 +273,7 @@ class Driver {
     StepArray last = StepArray::Constant(kUnits, kNeverFired);
     StepArray seen = StepArray::Constant(kUnits, kNeverSeen);
     for (const auto& [first, window] : windows_) {
-      for (const auto& [place, held] : window.held) {
+      for (const Held& held : window.held()) {
         auto units =
             last.segment(held.key.first_unit, held.summary.unit_count());
         units = units.max(held.summary.last_firing_step);
@@ -385,8 +325,7 @@ class Driver {
     for (const auto& [first, tracked] : track_.windows()) {
       if (!tracked.open) continue;
       const HeldWindow& window = windows_.at(first);
-      for (const Place& place : window.order) {
-        const Held& held = window.held.at(place);
+      for (const Held& held : window.held()) {
         Require(next.Add(held.key, held.summary, held.cluster_is_step,
                          held.arrived_nanos)
                     .ok(),
