@@ -192,7 +192,9 @@ void CheckFrame(Choices& choices) {
   std::string framed = FrameRow(place, stored);
   const auto row = UnframeRow(place, framed);
   Require(row.ok() && row->payload == stored, "a framed row comes back");
-  framed[flipped / 8 % framed.size()] ^= static_cast<char>(1U << (flipped % 8));
+  char& byte = framed[flipped / 8 % framed.size()];
+  byte = static_cast<char>(static_cast<unsigned char>(byte) ^
+                           (1U << (flipped % 8)));
   Require(!UnframeRow(place, framed).ok(), "a flipped bit is seen");
 }
 
