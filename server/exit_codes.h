@@ -17,6 +17,8 @@ enum ExitCode : int {
   kExitStore = 5,
   // What was written may not be on the disk; nothing was acked since.
   kExitStoreFailed = 6,
+  // A replay went another way than the recording.
+  kExitReplayDiffers = 7,
   // A bug or a failure of the machine.
   kExitInternal = 70,
   // A second signal ended the shutdown: this plus the signal's number.
@@ -34,6 +36,7 @@ inline constexpr const char* kExitCodeHelp =
     "damaged, or a newer version wrote it\n"
     "  6    writing to the data directory failed; what was acked before is "
     "safe\n"
+    "  7    --replay went another way than the recording\n"
     "  70   internal error\n"
     "  128+ a second signal ended the shutdown at once (128 plus its number)\n";
 

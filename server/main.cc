@@ -14,6 +14,7 @@
 #include "server/logging.h"
 #include "server/options.h"
 #include "server/process.h"
+#include "server/record/replay.h"
 #include "server/server.h"
 
 namespace firekeeper::server {
@@ -80,6 +81,16 @@ int Run(const Options& options) {
   return kExitOk;
 }
 
+int ReplayFile(const std::string& path) {
+  const auto report = Replay(path);
+  if (!report.ok()) {
+    std::cerr << "firekeeperd: " << report.status().message() << '\n';
+    return kExitUsage;
+  }
+  std::cout << ToText(*report);
+  return report->difference_count == 0 ? kExitOk : kExitReplayDiffers;
+}
+
 int Main(const std::vector<std::string>& arguments) {
   const auto line = ParseCommandLine(arguments, &Variable);
   if (!line.ok()) {
@@ -91,6 +102,7 @@ int Main(const std::vector<std::string>& arguments) {
     std::cout << *line->print;
     return kExitOk;
   }
+  if (line->replay.has_value()) return ReplayFile(*line->replay);
   return Run(line->options);
 }
 

@@ -45,10 +45,15 @@ struct Parser {
   std::map<std::string, std::pair<CLI::Option*, const std::string*>> options;
   std::map<std::string, std::pair<CLI::Option*, const bool*>> booleans;
   std::string config;
+  std::string replay;
   bool print_config = false;
 
   explicit Parser(const std::vector<Setting>& settings) {
     app.add_option("--config", config, "configuration file (TOML)")
+        ->type_name("FILE");
+    app.add_option("--replay", replay,
+                   "replay a recording instead of serving, and compare what "
+                   "becomes of it with what the recording server knew")
         ->type_name("FILE");
     app.add_flag("--print-config", print_config,
                  "print the effective configuration and exit");
@@ -269,6 +274,10 @@ absl::StatusOr<CommandLine> ParseCommandLine(
     return line;
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(error.what());
+  }
+  if (!parser.replay.empty()) {
+    line.replay = parser.replay;
+    return line;
   }
   if (parser.config.empty()) {
     parser.config = environment("FIREKEEPER_CONFIG").value_or("");

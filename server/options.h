@@ -38,6 +38,9 @@ struct Options {
   std::string data_dir;
   std::uint64_t commit_interval_milliseconds = 200;
   std::uint64_t commit_bytes = std::uint64_t{4} << 20;
+  // Where every run is recorded; empty: only where somebody asks.
+  std::string record;
+  std::uint64_t max_recording_bytes = std::uint64_t{1} << 30;
 
   Limits limits;
   StateSettings state;
@@ -65,6 +68,8 @@ struct CommandLine {
   Options options;
   // Print this and exit with 0: help, version or the effective configuration.
   std::optional<std::string> print;
+  // Replay this recording instead of serving.
+  std::optional<std::string> replay;
 };
 
 // `arguments` without the program's name. Fails with kInvalidArgument, naming

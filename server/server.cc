@@ -155,6 +155,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
       new Server(*std::move(fitted), *std::move(gate), logger, std::move(now),
                  *std::move(keeper)));
   absl::Status status = server->keeper_->Recover(server->registry_);
+  server->registry_.RecordWith(&server->recorder_);
   if (status.ok()) status = server->Listen(*tls);
   if (status.ok()) status = server->BuildGrpc(*tls);
   if (!status.ok()) return status;
@@ -178,6 +179,7 @@ Server::Server(Options options, Gate gate, Logger& logger,
       gate_(std::move(gate)),
       keeper_(std::move(keeper)),
       registry_(options_.limits, options_.state, now, keeper_->queue()),
+      recorder_(options_, registry_, keeper_->store(), logger_),
       queries_(registry_, now()),
       ingest_(registry_, gate_, grpc_metrics_, logger_,
               {.max_streams = options_.max_streams,
@@ -341,6 +343,7 @@ void Server::ShutdownOnce(Clock::time_point deadline) {
   WaitForStreams(deadline);
   grpc_->Shutdown(std::min(deadline, Clock::now() + kLastCalls));
   sweeper_ = std::jthread();
+  recorder_.Finish();
   Failpoint("shutdown.drained");
   Flush(std::max(deadline, Clock::now() + kLastCommit));
   Failpoint("shutdown.committed");

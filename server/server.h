@@ -23,6 +23,7 @@
 #include "server/options.h"
 #include "server/query/diagnostics_service.h"
 #include "server/query/queries.h"
+#include "server/record/recorder.h"
 #include "server/security/credentials.h"
 #include "server/security/gate.h"
 #include "server/security/listener.h"
@@ -87,6 +88,7 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding)
   const Gate gate_;
   const std::unique_ptr<StoreKeeper> keeper_;
   Registry registry_;
+  Recorder recorder_;
   GrpcMetrics grpc_metrics_;
   const ProcessMetrics process_metrics_;
   const Queries queries_;

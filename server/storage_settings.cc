@@ -20,6 +20,12 @@ std::vector<Setting> StorageSettingRows(Options& options) {
        "size of the database beyond which runs that left memory are deleted, "
        "oldest first; 0: no limit",
        &options.limits.max_store_bytes, 0, 9e15},
+      {"record", group,
+       "directory that receives a recording of every run, for `firekeeper "
+       "replay`; it holds what was streamed, tensors too",
+       &options.record},
+      {"max-recording-bytes", group, "a recording ends at this size",
+       &options.max_recording_bytes, 4'096, 9e15},
   };
 }
 

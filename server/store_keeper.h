@@ -43,8 +43,9 @@ class StoreKeeper {
   StoreKeeper(StoreKeeper&&) = delete;
   StoreKeeper& operator=(StoreKeeper&&) = delete;
 
-  // Null where nothing is kept.
+  // Both null where nothing is kept.
   [[nodiscard]] CommitQueue* queue() { return queue_.get(); }
+  [[nodiscard]] Store* store() { return store_.get(); }
   // Fills the registry with what the store has, and logs what that was.
   absl::Status Recover(Registry& registry);
 

@@ -162,6 +162,26 @@ absl::Status DiagnosticsClient::DeleteRun(const std::string& run_id) {
       .status();
 }
 
+absl::StatusOr<std::string> DiagnosticsClient::StartRecording(
+    const std::string& run_id) {
+  v1::StartRecordingRequest request;
+  request.set_run_id(run_id);
+  auto response =
+      impl_->Call(&v1::DiagnosticsService::Stub::StartRecording, request);
+  if (!response.ok()) return response.status();
+  return response->path();
+}
+
+absl::StatusOr<std::string> DiagnosticsClient::StopRecording(
+    const std::string& run_id) {
+  v1::StopRecordingRequest request;
+  request.set_run_id(run_id);
+  auto response =
+      impl_->Call(&v1::DiagnosticsService::Stub::StopRecording, request);
+  if (!response.ok()) return response.status();
+  return response->path();
+}
+
 absl::StatusOr<v1::ListLayersResponse> DiagnosticsClient::ListLayers(
     const std::string& run_id) {
   v1::ListLayersRequest request;

@@ -47,6 +47,9 @@ class DiagnosticsClient {
   absl::StatusOr<v1::Run> GetRun(const std::string& run_id);
   absl::StatusOr<v1::Run> EndRun(const std::string& run_id);
   absl::Status DeleteRun(const std::string& run_id);
+  // Where the recording is on the server's machine.
+  absl::StatusOr<std::string> StartRecording(const std::string& run_id);
+  absl::StatusOr<std::string> StopRecording(const std::string& run_id);
   absl::StatusOr<v1::ListLayersResponse> ListLayers(const std::string& run_id);
   absl::StatusOr<v1::LayerReport> GetLayer(const std::string& run_id,
                                            const std::string& layer);

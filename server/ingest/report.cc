@@ -26,16 +26,29 @@ absl::Status IngestSession::OnReport(const v1::ReportRequest& request,
   absl::Status status = OnOpen(request.open(), response->mutable_opened());
   std::vector<v1::StreamResponse> responses;
   for (int i = 0; status.ok() && i < request.batches_size(); ++i) {
-    status = OnReportedBatch(request.batches(i),
-                             absl::StrCat("batches[", i, "]."), &responses);
+    const v1::Batch& batch = request.batches(i);
+    status = InTurn(
+        [&](v1::StreamRequest* message) { *message->mutable_batch() = batch; },
+        [&] {
+          return OnReportedBatch(batch, absl::StrCat("batches[", i, "]."),
+                                 &responses);
+        });
   }
   if (status.ok() && request.has_progress()) {
-    status = WithFieldPrefix(OnProgress(request.progress()), "progress.");
+    status = InTurn(
+        [&](v1::StreamRequest* message) {
+          *message->mutable_progress() = request.progress();
+        },
+        [&] {
+          return WithFieldPrefix(OnProgress(request.progress()), "progress.");
+        });
   }
   if (status.ok() && request.close()) {
     v1::Close close;
     close.set_final_seq(accepted_seq_);
-    status = OnClose(close);
+    status = InTurn(
+        [&](v1::StreamRequest* message) { *message->mutable_close() = close; },
+        [&] { return OnClose(close); });
   }
   if (!status.ok()) return status;
   AppendAck(&responses);

@@ -1,20 +1,19 @@
 #include "server/ingest/session.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
 #include "server/failpoint.h"
 #include "server/ingest/codec.h"
-#include "server/ingest/limits_codec.h"
 
 namespace firekeeper::server {
 namespace {
 
-// A run that goes away while an Open is on the way does so once; more than a
-// few times in a row is no accident.
-constexpr int kJoinTries = 3;
+// Of a stream that is told to come back; there is nothing to wait for.
+constexpr std::chrono::milliseconds kReopenDelay{1};
 
 absl::Status WrongOrder(const std::string& message) {
   return Refusal(absl::StatusCode::kFailedPrecondition, "WRONG_ORDER", message);
@@ -64,7 +63,19 @@ IngestSession::IngestSession(Registry& registry, std::string tenant,
       intake_(registry.limits(), registry.memory()) {}
 
 IngestSession::~IngestSession() {
-  if (run_) run_->Disconnect(handle_, registry_.Now());
+  if (!run_) return;
+  const RunTurns::Turn turn(run_->turns());
+  const absl::Time now = registry_.Now();
+  if (turn.recording()) {
+    record::v1::Entry entry;
+    record::v1::StreamGone* const gone = entry.mutable_stream_gone();
+    gone->set_stream(turn.recording() == recording_ ? stream_ : 0);
+    gone->set_attempt(handle_.attempt);
+    gone->set_source(handle_.source);
+    gone->set_incarnation(handle_.incarnation);
+    turn.Note(now, std::move(entry));
+  }
+  run_->Disconnect(handle_, now);
 }
 
 absl::Status IngestSession::OnMessage(
@@ -94,6 +105,41 @@ absl::Status IngestSession::Dispatch(
     return opened;
   }
   if (!run_) return WrongOrder("the first message must be open");
+  return InTurn([&](v1::StreamRequest* message) { *message = request; },
+                [&] { return FoldMessage(request, responses); });
+}
+
+absl::Status IngestSession::InTurn(DescribeFunction describe,
+                                   absl::FunctionRef<absl::Status()> fold) {
+  if (absl::Status status = registry_.journal().Admits(); !status.ok()) {
+    return status;
+  }
+  const RunTurns::Turn turn(run_->turns());
+  now_ = registry_.Now();
+  if (turn.recording()) {
+    if (turn.recording() != recording_) {
+      return Overloaded(
+          "a recording of the run began; it needs the stream "
+          "from its open on",
+          kReopenDelay);
+    }
+    record::v1::Entry entry;
+    entry.mutable_message()->set_stream(stream_);
+    describe(entry.mutable_message()->mutable_request());
+    turn.Note(now_, std::move(entry));
+  }
+  absl::Status status = fold();
+  if (turn.recording() && closed_ &&
+      run_->View(now_).state == RunState::kEnded) {
+    turn.recording()->NoteOutcome(*run_, now_);
+  }
+  return status;
+}
+
+absl::Status IngestSession::FoldMessage(
+    const v1::StreamRequest& request,
+    std::vector<v1::StreamResponse>* responses) {
+  using enum v1::StreamRequest::MessageCase;
   absl::Status status = Receive(request.batch());
   if (!status.ok()) return status;
   switch (request.message_case()) {
@@ -117,82 +163,13 @@ absl::Status IngestSession::Dispatch(
   return status;
 }
 
-absl::Status IngestSession::OnOpen(const v1::Open& open, v1::Opened* opened) {
-  if (run_) return WrongOrder("open may come only once");
-  if (absl::Status status = registry_.journal().Admits(); !status.ok()) {
-    return status;
-  }
-  if (absl::Status status =
-          CheckName("open.run_id", open.run_id(), registry_.limits());
-      !status.ok()) {
-    return status;
-  }
-  const auto request = DecodeOpen(open, registry_.limits());
-  Failpoint("open.decoded");
-  if (!request.ok()) return WithFieldPrefix(request.status(), "open.");
-  const auto joined = Join(*request, open.run_id());
-  if (!joined.ok()) return WithFieldPrefix(joined.status(), "open.");
-  handle_ = joined->handle;
-  accepted_seq_ = joined->accepted_seq;
-  resume_step_ = request->resume_step;
-  flight_name_ = {.tenant = tenant_,
-                  .run_id = open.run_id(),
-                  .source = request->source,
-                  .instance_id = request->instance_id};
-  for (std::size_t i = 0; i < request->layers.size(); ++i) {
-    const auto& [spec, share] = request->layers[i];
-    held_[spec.name] = {.layer = joined->layers[i], .share = share};
-  }
-  Failpoint("open.joined");
-  acks_.Begin(accepted_seq_, joined->durable_seq);
-  if (joined->durable_seq < accepted_seq_) {
-    acks_.Accept(accepted_seq_, joined->ticket, 0);
-  }
-  const StateJournal& journal = registry_.journal();
-  const AckMarks marks = acks_.Marks(journal.committed());
-  opened_ = true;
-
-  opened->set_attempt(handle_.attempt);
-  opened->set_incarnation(handle_.incarnation);
-  opened->set_accepted_seq(marks.accepted_seq);
-  opened->set_durable_seq(marks.durable_seq);
-  opened->set_durability(journal.keeps() ? v1::DURABILITY_COMMITTED
-                                         : v1::DURABILITY_NONE);
-  opened->set_credit_bytes(marks.credit_bytes);
-  *opened->mutable_limits() =
-      LimitsToProto(registry_.limits(), registry_.settings());
-  return absl::OkStatus();
-}
-
-absl::StatusOr<OpenResult> IngestSession::Join(const OpenRequest& request,
-                                               const std::string& run_id) {
-  const RunKey key{.tenant = tenant_, .run_id = run_id};
-  absl::Status refused;
-  for (int i = 0; i < kJoinTries; ++i) {
-    auto run = registry_.FindOrCreate(key);
-    if (!run.ok()) return run.status();
-    auto result = (*run)->Open(request, on_fenced_, registry_.Now());
-    if (result.ok()) {
-      run_ = *std::move(run);
-      return result;
-    }
-    registry_.DropIfUnused(key);
-    refused = result.status();
-    if (!IsDeleted(refused)) break;
-  }
-  return refused;
-}
-
 absl::Status IngestSession::Receive(const v1::Batch& batch) {
-  if (absl::Status status = registry_.journal().Admits(); !status.ok()) {
-    return status;
-  }
   std::uint64_t payload_bytes = 0;
   for (const v1::Snapshot& snapshot : batch.snapshots()) {
     payload_bytes += snapshot.has_tensor() ? snapshot.tensor().data().size()
                                            : snapshot.summary().ByteSizeLong();
   }
-  return run_->Receive(handle_, payload_bytes, registry_.Now());
+  return run_->Receive(handle_, payload_bytes, now_);
 }
 
 void IngestSession::AppendAck(std::vector<v1::StreamResponse>* responses) {
@@ -270,7 +247,7 @@ absl::Status IngestSession::FoldNext(
                    {.seq = seq,
                     .step = folded.ok() ? snapshot.step() : -1,
                     .outcome = outcome},
-                   registry_.Now());
+                   now_);
   if (!accepted.ok()) return accepted.status();
   Failpoint("snapshot.accepted");
   accepted_seq_ = seq;
@@ -362,7 +339,7 @@ absl::StatusOr<std::optional<MergeResult>> IngestSession::Fold(
                    .phase = static_cast<core::Phase>(snapshot.phase()),
                    .step = snapshot.step(),
                    .part = snapshot.part()},
-                  *summary, registry_.Now());
+                  *summary, now_);
   if (!merged.ok()) return merged.status();
   return *merged;
 }
@@ -374,7 +351,7 @@ absl::Status IngestSession::OnGap(const v1::Gap& gap) {
     return Hole("gap.from_seq", gap.from_seq(), accepted_seq_ + 1);
   }
   intake_.Drop();
-  const auto accepted = run_->AcceptGap(handle_, gap.to_seq(), registry_.Now());
+  const auto accepted = run_->AcceptGap(handle_, gap.to_seq(), now_);
   if (!accepted.ok()) return accepted.status();
   accepted_seq_ = gap.to_seq();
   acks_.Accept(accepted_seq_, *accepted, 0);
@@ -405,7 +382,7 @@ absl::Status IngestSession::OnProgress(const v1::Progress& progress) {
   const std::vector<std::int64_t> sampled(progress.sampled_steps().begin(),
                                           progress.sampled_steps().end());
   return run_->SetProgress(handle_, progress.complete_through_step(), sampled,
-                           registry_.Now());
+                           now_);
 }
 
 absl::Status IngestSession::OnClose(const v1::Close& close) {
@@ -415,7 +392,7 @@ absl::Status IngestSession::OnClose(const v1::Close& close) {
                                 "; the accepted mark is ", accepted_seq_));
   }
   Failpoint("close.begin");
-  const auto ticket = run_->CloseSource(handle_, registry_.Now());
+  const auto ticket = run_->CloseSource(handle_, now_);
   if (!ticket.ok()) return ticket.status();
   // The goodbye is one more thing to be kept before the stream may end.
   acks_.Accept(accepted_seq_, *ticket, 0);

@@ -11,12 +11,14 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "firekeeper/v1/ingest.pb.h"
 #include "server/ingest/ack_ledger.h"
 #include "server/ingest/flight_table.h"
 #include "server/ingest/tensor_intake.h"
 #include "server/state/registry.h"
+#include "server/state/run_turns.h"
 
 namespace firekeeper::server {
 
@@ -67,10 +69,22 @@ class IngestSession {
 
   absl::Status Dispatch(const v1::StreamRequest& request,
                         std::vector<v1::StreamResponse>* responses);
+  // Writes the message that is folded in, as a stream carries it.
+  using DescribeFunction = absl::FunctionRef<void(v1::StreamRequest* message)>;
+  // Calls `fold` while this session has the turn of its run and now_ is the
+  // time; the message is taken down before where the run is recorded.
+  absl::Status InTurn(DescribeFunction describe,
+                      absl::FunctionRef<absl::Status()> fold);
+  // Anything but Open.
+  absl::Status FoldMessage(const v1::StreamRequest& request,
+                           std::vector<v1::StreamResponse>* responses);
   absl::Status OnOpen(const v1::Open& open, v1::Opened* opened);
-  // Joins the run, a new one where there is none.
+  // Joins the run, a new one where there is none. `open` is what came,
+  // `request` what it says.
   absl::StatusOr<OpenResult> Join(const OpenRequest& request,
-                                  const std::string& run_id);
+                                  const v1::Open& open);
+  absl::StatusOr<OpenResult> OpenInTurn(Run& run, const OpenRequest& request,
+                                        const v1::Open& open);
   // A message came, with this batch or none.
   absl::Status Receive(const v1::Batch& batch);
   // Fields of refusals begin with `prefix`.
@@ -100,6 +114,11 @@ class IngestSession {
   FenceFunction on_fenced_;
   std::shared_ptr<Run> run_;  // null until Open
   SourceHandle handle_;
+  // What records the run since this stream opened it, and the stream's number
+  // there; null: nothing did.
+  std::shared_ptr<RunRecording> recording_;
+  std::uint64_t stream_ = 0;
+  absl::Time now_;  // of the message that is folded in
   absl::flat_hash_map<std::string, Held> held_;
   FlightName flight_name_;
   std::uint64_t accepted_seq_ = 0;

@@ -73,6 +73,22 @@ grpc::ServerUnaryReactor* DiagnosticsService::DeleteRun(
                response);
 }
 
+grpc::ServerUnaryReactor* DiagnosticsService::StartRecording(
+    grpc::CallbackServerContext* context,
+    const v1::StartRecordingRequest* request,
+    v1::StartRecordingResponse* response) {
+  return Reply(Method::kStartRecording, &Queries::StartRecording, context,
+               request, response);
+}
+
+grpc::ServerUnaryReactor* DiagnosticsService::StopRecording(
+    grpc::CallbackServerContext* context,
+    const v1::StopRecordingRequest* request,
+    v1::StopRecordingResponse* response) {
+  return Reply(Method::kStopRecording, &Queries::StopRecording, context,
+               request, response);
+}
+
 grpc::ServerUnaryReactor* DiagnosticsService::ListLayers(
     grpc::CallbackServerContext* context, const v1::ListLayersRequest* request,
     v1::ListLayersResponse* response) {

@@ -35,6 +35,14 @@ class DiagnosticsService final
   grpc::ServerUnaryReactor* DeleteRun(grpc::CallbackServerContext* context,
                                       const v1::DeleteRunRequest* request,
                                       v1::DeleteRunResponse* response) override;
+  grpc::ServerUnaryReactor* StartRecording(
+      grpc::CallbackServerContext* context,
+      const v1::StartRecordingRequest* request,
+      v1::StartRecordingResponse* response) override;
+  grpc::ServerUnaryReactor* StopRecording(
+      grpc::CallbackServerContext* context,
+      const v1::StopRecordingRequest* request,
+      v1::StopRecordingResponse* response) override;
   grpc::ServerUnaryReactor* ListLayers(
       grpc::CallbackServerContext* context,
       const v1::ListLayersRequest* request,

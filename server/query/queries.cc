@@ -87,6 +87,11 @@ absl::StatusOr<SeriesKey> SeriesOf(const v1::GetLayerHistoryRequest& request) {
                                   : static_cast<core::Phase>(request.phase())};
 }
 
+absl::Status NoRecorder() {
+  return Refusal(absl::StatusCode::kFailedPrecondition, "NO_PLACE",
+                 "this server records nothing");
+}
+
 }  // namespace
 
 Queries::Queries(Registry& registry, absl::Time started)
@@ -182,6 +187,32 @@ absl::Status Queries::DeleteRun(const std::string& tenant,
       CheckName("run_id", request.run_id(), registry_.limits());
   if (!status.ok()) return status;
   return registry_.Delete({.tenant = tenant, .run_id = request.run_id()});
+}
+
+absl::Status Queries::StartRecording(
+    const std::string& tenant, const v1::StartRecordingRequest& request,
+    v1::StartRecordingResponse* response) const {
+  const auto run = FindRun(tenant, request.run_id());
+  if (!run.ok()) return run.status();
+  RunRecorder* const recorder = registry_.recorder();
+  if (recorder == nullptr) return NoRecorder();
+  const auto recording = recorder->Start(**run);
+  if (!recording.ok()) return recording.status();
+  response->set_path(recording->path);
+  return absl::OkStatus();
+}
+
+absl::Status Queries::StopRecording(const std::string& tenant,
+                                    const v1::StopRecordingRequest& request,
+                                    v1::StopRecordingResponse* response) const {
+  const auto run = FindRun(tenant, request.run_id());
+  if (!run.ok()) return run.status();
+  RunRecorder* const recorder = registry_.recorder();
+  if (recorder == nullptr) return NoRecorder();
+  const auto recording = recorder->Stop(**run, registry_.Now());
+  if (!recording.ok()) return recording.status();
+  response->set_path(recording->path);
+  return absl::OkStatus();
 }
 
 absl::Status Queries::ListLayers(const std::string& tenant,

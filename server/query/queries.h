@@ -39,6 +39,12 @@ class Queries {
   absl::Status DeleteRun(const std::string& tenant,
                          const v1::DeleteRunRequest& request,
                          v1::DeleteRunResponse* response) const;
+  absl::Status StartRecording(const std::string& tenant,
+                              const v1::StartRecordingRequest& request,
+                              v1::StartRecordingResponse* response) const;
+  absl::Status StopRecording(const std::string& tenant,
+                             const v1::StopRecordingRequest& request,
+                             v1::StopRecordingResponse* response) const;
   absl::Status ListLayers(const std::string& tenant,
                           const v1::ListLayersRequest& request,
                           v1::ListLayersResponse* response) const;

@@ -117,11 +117,13 @@ std::vector<std::shared_ptr<Run>> Registry::All() const {
 }
 
 void Registry::DropIfUnused(const RunKey& key) {
-  const absl::MutexLock lock(&mutex_);
-  const auto found = runs_.find(key);
-  if (found != runs_.end() && found->second->RetireIfUnused()) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto found = runs_.find(key);
+    if (found == runs_.end() || !found->second->RetireIfUnused()) return;
     runs_.erase(found);
   }
+  if (recorder_ != nullptr) recorder_->Forget(key);
 }
 
 absl::Status Registry::Delete(const RunKey& key) {
@@ -142,6 +144,7 @@ absl::Status Registry::Delete(const RunKey& key) {
     }
   }
   if (run) run->Delete();
+  if (recorder_ != nullptr) recorder_->Forget(key);
   return absl::OkStatus();
 }
 
@@ -168,10 +171,18 @@ void Registry::Sweep() {
 }
 
 std::vector<RunKey> Registry::Retain(std::uint64_t store_bytes) {
+  std::vector<RunKey> gone = DropStored(store_bytes);
+  if (recorder_ != nullptr) {
+    for (const RunKey& key : gone) recorder_->Forget(key);
+  }
+  return gone;
+}
+
+std::vector<RunKey> Registry::DropStored(std::uint64_t store_bytes) {
   const absl::Time now = now_();
   const absl::Duration keep = absl::FromChrono(settings_.keep_runs);
-  const absl::MutexLock lock(&mutex_);
   std::vector<RunKey> gone;
+  const absl::MutexLock lock(&mutex_);
   for (const auto& [key, place] : stored_) {
     if (keep > absl::ZeroDuration() && now - place.last_seen > keep) {
       gone.push_back(key);

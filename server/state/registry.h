@@ -18,6 +18,7 @@
 #include "server/state/limits.h"
 #include "server/state/memory_budget.h"
 #include "server/state/run.h"
+#include "server/state/run_recorder.h"
 #include "server/state/views.h"
 
 namespace firekeeper::server {
@@ -68,6 +69,10 @@ class Registry {
   void NoteFlights(FlightTable* flights) { flights_ = flights; }
   [[nodiscard]] FlightTable* flights() const { return flights_; }
 
+  // Who records runs; null: nobody. As NoteFlights().
+  void RecordWith(RunRecorder* recorder) { recorder_ = recorder; }
+  [[nodiscard]] RunRecorder* recorder() const { return recorder_; }
+
   // Finds or creates. Fails with RESOURCE_EXHAUSTED where max_runs is reached.
   absl::StatusOr<std::shared_ptr<Run>> FindOrCreate(const RunKey& key);
   // NOT_FOUND where the tenant has no such run. One that has left memory comes
@@ -100,6 +105,8 @@ class Registry {
   [[nodiscard]] const StateJournal& journal() const { return journal_; }
 
  private:
+  // Retain(), but for recordings.
+  std::vector<RunKey> DropStored(std::uint64_t store_bytes);
   // Brings a run back from the store; null where it is not there.
   absl::StatusOr<std::shared_ptr<Run>> Load(const RunKey& key)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -110,6 +117,7 @@ class Registry {
   MemoryBudget memory_;
   StateJournal journal_;
   FlightTable* flights_ = nullptr;
+  RunRecorder* recorder_ = nullptr;
   Loader loader_;  // set before anything is served
   // One run at a time comes from the store; taken before mutex_.
   absl::Mutex load_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);

@@ -25,6 +25,7 @@
 #include "server/state/open_request.h"
 #include "server/state/rows/run_rows.h"
 #include "server/state/run_assessment.h"
+#include "server/state/run_turns.h"
 #include "server/state/views.h"
 
 namespace firekeeper::server {
@@ -50,6 +51,9 @@ struct RunPlace {
 
 // Thread-safe. A call with a handle that a newer attempt or incarnation has
 // superseded fails with kAborted (reason FENCED) and changes nothing.
+//
+// Who folds in a message, from Open() to Disconnect(), has a turn of turns()
+// meanwhile; what a sweep or a query asks for takes its own.
 class Run {
  public:
   Run(std::string tenant, std::string run_id, const Limits& limits,
@@ -120,6 +124,8 @@ class Run {
   // Looks at the whole run and notes what is new as events. Does nothing where
   // nothing changed since the last look.
   void Assess(absl::Time now);
+  // The same. Requires: the caller has the turn.
+  void AssessInTurn(absl::Time now);
   // The same, but only where a window closed, an attempt began or the run fell
   // silent: what the sweep can afford every second.
   void AssessClosedWindows(absl::Time now);
@@ -137,6 +143,7 @@ class Run {
   // For LayerState::Units(); judges every layer whose evidence changed.
   [[nodiscard]] RunFacts Facts() const;
 
+  [[nodiscard]] RunTurns& turns() { return turns_; }
   // Of its rows in the store.
   [[nodiscard]] std::uint64_t number() const { return place_.number; }
   [[nodiscard]] const std::string& tenant() const { return tenant_; }
@@ -203,6 +210,7 @@ class Run {
   const std::string tenant_;
   const std::string run_id_;
   const RunPlace place_;
+  RunTurns turns_;
   EventLog events_;
   // One look at a time, so that events come in order.
   absl::Mutex assess_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);

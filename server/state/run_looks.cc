@@ -93,6 +93,14 @@ RunLook Run::Look(absl::Time now) {
 }
 
 void Run::Assess(absl::Time now) {
+  const RunTurns::Turn turn(turns_);
+  record::v1::Entry entry;
+  entry.mutable_look();
+  turn.Note(now, std::move(entry));
+  AssessInTurn(now);
+}
+
+void Run::AssessInTurn(absl::Time now) {
   const absl::MutexLock assessing(&assess_mutex_);
   const std::uint64_t closings = closings_.load();
   const std::uint64_t version = Version();
@@ -104,6 +112,10 @@ void Run::Assess(absl::Time now) {
 }
 
 void Run::AssessClosedWindows(absl::Time now) {
+  const RunTurns::Turn turn(turns_);
+  record::v1::Entry entry;
+  entry.mutable_look()->set_if_windows_closed(true);
+  turn.Note(now, std::move(entry));
   const bool silent = View(now).state == RunState::kSilent;
   bool changed = false;
   {
@@ -112,7 +124,7 @@ void Run::AssessClosedWindows(absl::Time now) {
     silent_ = silent;
     changed = closings_.load() != assessed_closings_;
   }
-  if (changed) Assess(now);
+  if (changed) AssessInTurn(now);
   // A watch ends with its run; whoever opens it again opens the log.
   if (View(now).state == RunState::kEnded && !events_.closed()) {
     events_.Close(absl::OkStatus());

@@ -54,11 +54,20 @@ void Run::CloseDueWindows(absl::Time now, bool by_age) {
     attempt = attempts_.back()->number;
     for (const auto& [name, layer] : layers_) layers.push_back(layer);
   }
-  bool closed = false;
+  record::v1::WindowsClosed decision;
   for (const auto& layer : layers) {
-    closed = layer->CloseWindows(attempt, before, now) || closed;
+    if (!layer->CloseWindows(attempt, before, now)) continue;
+    decision.add_layers(layer->spec().name);
   }
-  if (closed) ++closings_;
+  if (decision.layers().empty()) return;
+  ++closings_;
+  if (RunRecording* const recording = turns_.held()) {
+    decision.set_attempt(attempt);
+    decision.set_before_step(before);
+    record::v1::Entry entry;
+    *entry.mutable_windows_closed() = std::move(decision);
+    recording->Note(now, std::move(entry));
+  }
 }
 
 absl::Status Run::SetProgress(const SourceHandle& handle,
@@ -91,6 +100,10 @@ absl::Status Run::SetProgress(const SourceHandle& handle,
 }
 
 void Run::End(absl::Time now) {
+  const RunTurns::Turn turn(turns_);
+  record::v1::Entry entry;
+  entry.mutable_run_end();
+  turn.Note(now, std::move(entry));
   {
     const absl::MutexLock lock(&mutex_);
     // The store has forgotten it; a row would bring it back.
@@ -102,8 +115,15 @@ void Run::End(absl::Time now) {
     place_.journal.Add(std::move(batch));
   }
   CloseDueWindows(now, /*by_age=*/true);
+  if (turn.recording()) turn.recording()->NoteOutcome(*this, now);
 }
 
-void Run::Sweep(absl::Time now) { CloseDueWindows(now, /*by_age=*/true); }
+void Run::Sweep(absl::Time now) {
+  const RunTurns::Turn turn(turns_);
+  record::v1::Entry entry;
+  entry.mutable_sweep();
+  turn.Note(now, std::move(entry));
+  CloseDueWindows(now, /*by_age=*/true);
+}
 
 }  // namespace firekeeper::server

@@ -30,6 +30,8 @@ constexpr std::array<MethodName, kMethodCount> kNames{{
     {"unary", kDiagnostics, "GetRun"},
     {"unary", kDiagnostics, "EndRun"},
     {"unary", kDiagnostics, "DeleteRun"},
+    {"unary", kDiagnostics, "StartRecording"},
+    {"unary", kDiagnostics, "StopRecording"},
     {"unary", kDiagnostics, "ListLayers"},
     {"unary", kDiagnostics, "GetLayer"},
     {"unary", kDiagnostics, "GetLayerHistory"},

@@ -25,6 +25,8 @@ enum class Method : std::uint8_t {
   kGetRun,
   kEndRun,
   kDeleteRun,
+  kStartRecording,
+  kStopRecording,
   kListLayers,
   kGetLayer,
   kGetLayerHistory,
@@ -33,7 +35,7 @@ enum class Method : std::uint8_t {
   kListEvents,
   kWatchEvents,
 };
-inline constexpr std::size_t kMethodCount = 14;
+inline constexpr std::size_t kMethodCount = 16;
 
 // A few relaxed atomic additions a call; nothing is allocated or locked.
 //

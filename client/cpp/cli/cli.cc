@@ -80,6 +80,7 @@ int RunCommandLine(int argc, const char* const* argv,
   AddDiagnoseCommand(app, shell);
   AddEventsCommand(app, shell);
   AddExportCommand(app, shell);
+  AddRecordCommands(app, shell);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -20,5 +20,6 @@ void AddCheckCommand(CLI::App& app, Shell& shell);     // check
 void AddDiagnoseCommand(CLI::App& app, Shell& shell);  // diagnose
 void AddEventsCommand(CLI::App& app, Shell& shell);    // events
 void AddExportCommand(CLI::App& app, Shell& shell);    // export
+void AddRecordCommands(CLI::App& app, Shell& shell);   // record, replay
 
 }  // namespace firekeeper::client::cli
