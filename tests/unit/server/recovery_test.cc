@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <random>
@@ -27,6 +28,7 @@ using ::firekeeper::testing::AtSeconds;
 using ::firekeeper::testing::Batched;
 using ::firekeeper::testing::Closing;
 using ::firekeeper::testing::IsOk;
+using ::firekeeper::testing::kLayerName;
 using ::firekeeper::testing::kRunId;
 using ::firekeeper::testing::MakeGap;
 using ::firekeeper::testing::MakeOpen;
@@ -267,6 +269,49 @@ TEST_F(RecoveryTest, WhatIsSentAgainCountsOnce) {
   EXPECT_EQ(run.run().counters().snapshots_duplicate(), 4U);
 }
 
+TEST_F(RecoveryTest, WhatIsSentAgainIntoAnOpenWindowIsADuplicate) {
+  Open();
+  Train(8);
+  Send(9);
+  kept_.Commit();
+  Crash();
+  v1::Open other = MakeOpen();
+  other.set_instance_id(other.instance_id() + 1);
+  Open(other);
+
+  ASSERT_THAT(driver_->Send(1, {MakeSummarySnapshot(9)}), IsOk());
+  EXPECT_THAT(driver_->rejects(), ::testing::IsEmpty());
+  v1::Snapshot changed = MakeSummarySnapshot(8);
+  changed.set_step(9);
+  ASSERT_THAT(driver_->Send(2, {changed}), IsOk());
+  EXPECT_THAT(driver_->rejects(), ::testing::SizeIs(1));
+}
+
+TEST_F(RecoveryTest, AClosedWindowThatNobodyFilledStaysClosed) {
+  Open();
+  for (const std::int64_t step : {0, 1, 2, 3, 4, 12, 16, 20}) Send(step);
+  v1::Progress progress = MakeProgress(20);
+  progress.clear_sampled_steps();
+  ASSERT_THAT(driver_->Say(testing::Reporting(progress)), IsOk());
+  kept_.Commit();
+  Crash();
+  Open();
+
+  Send(9);
+
+  const auto run = kept_.registry().Find({kTenant, kRunId});
+  ASSERT_THAT(run, IsOk());
+  const auto history =
+      (*run)
+          ->FindLayer(kLayerName)
+          ->History(core::Signal::kActivation, core::Phase::kTrain);
+  const auto late = std::ranges::find_if(history, [](const SignalView& window) {
+    return window.digest.steps.first == 8;
+  });
+  ASSERT_NE(late, history.end());
+  EXPECT_FALSE(late->open);
+}
+
 TEST_F(RecoveryTest, ASupersededTokenStaysFenced) {
   Open();
   Train(3);
@@ -425,8 +470,10 @@ class DamagedRowTest : public RecoveryTest,
 
 TEST_P(DamagedRowTest, CostsWhatItToldAndIsCounted) {
   Open();
-  Train(60);
+  Train(100);
+  Send(101);
   kept_.Commit();
+  ASSERT_THAT(Everything(), ::testing::HasSubstr("HEALTH_STATE_DEAD"));
   const std::uint64_t run = kept_.store().Runs()->at(0);
   const std::string key = AnyKey(kept_.store(), GetParam(), run);
   ASSERT_TRUE(
@@ -439,13 +486,47 @@ TEST_P(DamagedRowTest, CostsWhatItToldAndIsCounted) {
               ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Table, DamagedRowTest,
-    ::testing::Values(Table::kRun, Table::kMark, Table::kTrack, Table::kUnits,
-                      Table::kWindow, Table::kArchive, Table::kJournal),
-    [](const auto& row) {
-      return "Table" + std::to_string(static_cast<int>(row.param));
-    });
+INSTANTIATE_TEST_SUITE_P(Table, DamagedRowTest,
+                         ::testing::Values(Table::kRun, Table::kTrack,
+                                           Table::kUnits, Table::kWindow,
+                                           Table::kArchive),
+                         [](const auto& row) {
+                           return "Table" +
+                                  std::to_string(static_cast<int>(row.param));
+                         });
+
+TEST_F(RecoveryTest, ADamagedMarkIsCounted) {
+  Open();
+  Train(3);
+  kept_.Commit();
+  const std::uint64_t run = kept_.store().Runs()->at(0);
+  const std::string key = AnyKey(kept_.store(), Table::kMark, run);
+  ASSERT_TRUE(kept_.store().Damage({Table::kMark, run, key}));
+
+  Crash();
+
+  EXPECT_EQ(kept_.report().corrupt_rows, 1U);
+}
+
+TEST_F(RecoveryTest, ADamagedContributionIsMissingData) {
+  Open();
+  Train(103);
+  // Alone in its window.
+  Send(104);
+  kept_.Commit();
+  ASSERT_THAT(Everything(), ::testing::HasSubstr("HEALTH_STATE_DEAD"));
+  const std::uint64_t run = kept_.store().Runs()->at(0);
+  const std::string key = AnyKey(kept_.store(), Table::kJournal, run);
+  ASSERT_TRUE(kept_.store().Damage({Table::kJournal, run, key}));
+
+  Crash();
+  Open();
+  Send(108);
+  Progress(111);
+
+  EXPECT_THAT(Everything(),
+              ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
+}
 
 // A run of three sources with everything that can happen to it, by chance.
 class RandomRun {
