@@ -212,10 +212,11 @@ absl::StatusOr<v1::GetLayerHistoryResponse> DiagnosticsClient::GetLayerHistory(
 
 absl::StatusOr<v1::ListUnitsResponse> DiagnosticsClient::ListUnits(
     const std::string& run_id, const std::string& layer,
-    const std::vector<v1::HealthState>& states) {
+    const std::vector<v1::HealthState>& states, std::uint64_t at_event_id) {
   v1::ListUnitsRequest request;
   request.set_run_id(run_id);
   request.set_layer(layer);
+  request.set_at_event_id(at_event_id);
   for (const v1::HealthState state : states) request.add_states(state);
   return impl_->CallPaged(&v1::DiagnosticsService::Stub::ListUnits, request);
 }

@@ -55,10 +55,12 @@ class DiagnosticsClient {
                                            const std::string& layer);
   absl::StatusOr<v1::GetLayerHistoryResponse> GetLayerHistory(
       const SignalKey& key);
-  // Units in one of `states`; empty: all.
+  // Units in one of `states` (empty: all), as they are now or, where it is not
+  // 0, as they were at this event of the layer.
   absl::StatusOr<v1::ListUnitsResponse> ListUnits(
       const std::string& run_id, const std::string& layer,
-      const std::vector<v1::HealthState>& states);
+      const std::vector<v1::HealthState>& states,
+      std::uint64_t at_event_id = 0);
   absl::StatusOr<v1::DiagnoseRunResponse> DiagnoseRun(
       const std::string& run_id);
   // Events of a layer (empty: all) that are at least as severe as `least`.

@@ -11,6 +11,8 @@
 #include "server/query/diagnosis_codec.h"
 #include "server/query/paging.h"
 #include "server/query/queries.h"
+#include "server/query/view_codec.h"
+#include "server/state/event_units.h"
 
 namespace firekeeper::server {
 namespace {
@@ -28,6 +30,10 @@ bool Matches(const v1::ListEventsRequest& request, const RunEvent& event) {
   if (!request.layer().empty() && event.layer != request.layer()) return false;
   return static_cast<int>(event.severity) >=
          static_cast<int>(request.min_severity());
+}
+
+absl::Status NotKept(const std::string& why) {
+  return Refusal(absl::StatusCode::kNotFound, "UNITS_NOT_KEPT", why);
 }
 
 }  // namespace
@@ -106,6 +112,66 @@ absl::Status Queries::ListEvents(const std::string& tenant,
       break;
     }
     ToProto(event, request.run_id(), response->add_events());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Queries::ListUnitsAtEvent(
+    const Place& place, const v1::ListUnitsRequest& request,
+    const std::vector<core::HealthState>& states, const std::string& query,
+    v1::ListUnitsResponse* response) const {
+  const std::uint64_t event_id = request.at_event_id();
+  if (absl::Status kept = CheckEvent(place, request); !kept.ok()) return kept;
+  const auto limit = PageLimit(request.page_size());
+  if (!limit.ok()) return limit.status();
+  const auto first = NumericPosition(request.page_token(), query);
+  if (!first.ok()) return first.status();
+  // They may still be on the way.
+  if (absl::Status settled = registry_.journal().Settle(); !settled.ok()) {
+    return settled;
+  }
+  bool any = false;
+  std::uint64_t matching = 0;
+  absl::Status read = ReadEventUnits(
+      *registry_.store(), place.run->number(), event_id,
+      [&](const UnitView& unit) {
+        any = true;
+        if (!states.empty() &&
+            std::ranges::count(states, unit.health.state) == 0) {
+          return;
+        }
+        ++matching;
+        if (unit.unit < *first || !response->next_page_token().empty()) return;
+        if (static_cast<std::size_t>(response->units_size()) < *limit) {
+          ToProto(unit, response->add_units());
+        } else {
+          response->set_next_page_token(
+              PageToken(query, absl::StrCat(unit.unit)));
+        }
+      });
+  if (!read.ok()) return read;
+  if (!any) {
+    return NotKept(
+        absl::StrCat("of event ", event_id, " the units are not kept"));
+  }
+  response->set_total_size(matching);
+  return absl::OkStatus();
+}
+
+absl::Status Queries::CheckEvent(const Place& place,
+                                 const v1::ListUnitsRequest& request) const {
+  const std::uint64_t event_id = request.at_event_id();
+  const auto events = place.run->events().After(event_id - 1, 1);
+  if (events.empty() || events.front().event_id != event_id) {
+    return NotKept(absl::StrCat("no event ", event_id));
+  }
+  if (events.front().layer != request.layer()) {
+    return FieldError("at_event_id",
+                      absl::StrCat(event_id, " is an event of \"",
+                                   events.front().layer, "\""));
+  }
+  if (registry_.store() == nullptr) {
+    return NotKept("the server has no --data-dir, so nothing is kept");
   }
   return absl::OkStatus();
 }

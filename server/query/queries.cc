@@ -300,6 +300,10 @@ absl::Status Queries::ListUnits(const std::string& tenant,
   for (const core::HealthState state : *states) {
     absl::StrAppend(&query, static_cast<int>(state), ",");
   }
+  if (request.at_event_id() != 0) {
+    absl::StrAppend(&query, "at ", request.at_event_id());
+    return ListUnitsAtEvent(*place, request, *states, query, response);
+  }
   const auto first = NumericPosition(request.page_token(), query);
   if (!first.ok()) return first.status();
 

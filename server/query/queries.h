@@ -78,6 +78,15 @@ class Queries {
   absl::StatusOr<Place> FindLayer(const std::string& tenant,
                                   const std::string& run_id,
                                   const std::string& layer) const;
+  // ListUnits() of an event.
+  absl::Status ListUnitsAtEvent(const Place& place,
+                                const v1::ListUnitsRequest& request,
+                                const std::vector<core::HealthState>& states,
+                                const std::string& query,
+                                v1::ListUnitsResponse* response) const;
+  // Whether the event is one of the layer, and can have kept units.
+  absl::Status CheckEvent(const Place& place,
+                          const v1::ListUnitsRequest& request) const;
   absl::StatusOr<std::size_t> PageLimit(std::int32_t page_size) const;
   // Fills remedy_outcome where there is a run or attempt to compare with.
   void CompareWithBefore(const std::string& tenant, const Run& run,

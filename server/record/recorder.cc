@@ -2,7 +2,6 @@
 
 #include <zlib.h>
 
-#include <array>
 #include <atomic>
 #include <filesystem>
 #include <system_error>
@@ -22,11 +21,6 @@ namespace {
 
 constexpr std::size_t kMaxNameInFile = 64;
 constexpr const char* kExtension = ".fkrec";
-
-constexpr std::array kTables{Table::kRun,       Table::kMark,    Table::kScalar,
-                             Table::kTrack,     Table::kUnits,   Table::kWindow,
-                             Table::kArchive,   Table::kJournal, Table::kEvent,
-                             Table::kAssessment};
 
 absl::Status Refused(const char* reason, const std::string& message) {
   return Refusal(absl::StatusCode::kFailedPrecondition, reason, message);

@@ -249,6 +249,7 @@ absl::StatusOr<RecoveryReport> Recover(Store& store, Registry& registry) {
     return read;
   }
   Failpoint("recover.read");
+  registry.ReadFrom(&store);
   registry.Restore(runs, std::move(stored),
                    [&store, &registry](std::uint64_t number) {
                      return RunReader(store, registry).Read(number);

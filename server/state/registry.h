@@ -64,6 +64,10 @@ class Registry {
   [[nodiscard]] std::shared_ptr<Run> MakeRun(const RunKey& key,
                                              std::uint64_t number);
 
+  // Where what is kept can be read; null: nothing is. As NoteFlights().
+  void ReadFrom(Store* store) { store_ = store; }
+  [[nodiscard]] Store* store() const { return store_; }
+
   // Where snapshots are noted while they are folded in; null: nowhere.
   // Requires: set before anything else is called; outlives the registry.
   void NoteFlights(FlightTable* flights) { flights_ = flights; }
@@ -118,6 +122,7 @@ class Registry {
   StateJournal journal_;
   FlightTable* flights_ = nullptr;
   RunRecorder* recorder_ = nullptr;
+  Store* store_ = nullptr;
   Loader loader_;  // set before anything is served
   // One run at a time comes from the store; taken before mutex_.
   absl::Mutex load_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);

@@ -3,12 +3,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/state/event_units.h"
 #include "server/state/rows/event_rows.h"
 #include "server/state/rows/run_rows.h"
 #include "server/state/run.h"
 #include "server/state/run_parts.h"
 
 namespace firekeeper::server {
+namespace {
+
+// The newest events that keep what the units of their layer were.
+constexpr std::uint64_t kEventsWithUnits = 512;
+
+}  // namespace
 
 void Run::PutRun(WriteBatch* batch) const {
   if (!place_.journal.keeps()) return;
@@ -80,12 +87,13 @@ void Run::PutEvents() {
   if (!place_.journal.keeps()) return;
   WriteBatch batch;
   std::uint64_t newest = kept_events_;
-  for (const RunEvent& event :
-       events_.After(kept_events_, limits_.max_events_per_run)) {
+  const auto events = events_.After(kept_events_, limits_.max_events_per_run);
+  for (const RunEvent& event : events) {
     batch.Put(Table::kEvent, place_.number, EventKey(event.event_id),
               EncodeEvent(event));
     newest = event.event_id;
   }
+  PutUnitsOf(events, &batch);
   if (newest > limits_.max_events_per_run) {
     batch.EraseRange(Table::kEvent, place_.number, EventKey(0),
                      EventKey(newest - limits_.max_events_per_run + 1));
@@ -97,6 +105,22 @@ void Run::PutEvents() {
   // Deleted meanwhile: its number may be another run's after a restart.
   const absl::MutexLock lock(&mutex_);
   if (!deleted_) place_.journal.Add(std::move(batch));
+}
+
+void Run::PutUnitsOf(const std::vector<RunEvent>& events, WriteBatch* batch) {
+  const bool any = std::ranges::any_of(
+      events, [](const RunEvent& event) { return !event.layer.empty(); });
+  if (!any) return;
+  const RunFacts facts = Facts();
+  for (const RunEvent& event : events) {
+    const auto layer = FindLayer(event.layer);
+    if (!layer) continue;
+    PutEventUnits(*layer, facts, place_.number, event.event_id, batch);
+  }
+  const std::uint64_t newest = events.back().event_id;
+  if (newest > kEventsWithUnits) {
+    EraseEventUnits(place_.number, newest - kEventsWithUnits, batch);
+  }
 }
 
 absl::Status Run::Restore(const StoredRun& stored, absl::Time now) {

@@ -48,7 +48,12 @@ CREATE TABLE assessments (run BIGINT NOT NULL, key BLOB NOT NULL,
   value BLOB NOT NULL, PRIMARY KEY (run, key)) WITHOUT ROWID;
 )";
 
-constexpr std::array kSteps = {kFirst};
+constexpr const char* kSecond = R"(-- tables that version 2 adds
+CREATE TABLE event_units (run BIGINT NOT NULL, key BLOB NOT NULL,
+  value BLOB NOT NULL, PRIMARY KEY (run, key));
+)";
+
+constexpr std::array kSteps = {kFirst, kSecond};
 
 // 0 where nothing has been made yet.
 absl::StatusOr<std::size_t> VersionOf(const SqliteConnection& connection) {
@@ -97,6 +102,8 @@ std::string NameOf(Table table) {
       return "events";
     case Table::kAssessment:
       return "assessments";
+    case Table::kEventUnits:
+      return "event_units";
   }
   return "";
 }

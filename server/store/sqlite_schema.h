@@ -14,11 +14,6 @@
 
 namespace firekeeper::server {
 
-inline constexpr std::array kTables = {
-    Table::kRun,   Table::kMark,      Table::kScalar,  Table::kTrack,
-    Table::kUnits, Table::kWindow,    Table::kArchive, Table::kJournal,
-    Table::kEvent, Table::kAssessment};
-
 // Of its SQL table.
 std::string NameOf(Table table);
 

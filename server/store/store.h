@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -17,17 +18,23 @@ namespace firekeeper::server {
 
 // Numbers are stored; never reuse one.
 enum class Table : std::uint8_t {
-  kRun = 1,         // one row a run: attempts, layers, labels
-  kMark = 2,        // how far each source is, and the counters of the run
-  kScalar = 3,      // loss, learning rate, …
-  kTrack = 4,       // one signal of one layer in one phase: its marks
-  kUnits = 5,       // the same: long-lived figures of its units
-  kWindow = 6,      // closed windows that are retained
-  kArchive = 7,     // what windows leave behind that are retained no longer
-  kJournal = 8,     // contributions that no row of a window holds yet
-  kEvent = 9,       // what happened
-  kAssessment = 10  // which alarms and findings were reported
+  kRun = 1,          // one row a run: attempts, layers, labels
+  kMark = 2,         // how far each source is, and the counters of the run
+  kScalar = 3,       // loss, learning rate, …
+  kTrack = 4,        // one signal of one layer in one phase: its marks
+  kUnits = 5,        // the same: long-lived figures of its units
+  kWindow = 6,       // closed windows that are retained
+  kArchive = 7,      // what windows leave behind that are retained no longer
+  kJournal = 8,      // contributions that no row of a window holds yet
+  kEvent = 9,        // what happened
+  kAssessment = 10,  // which alarms and findings were reported
+  kEventUnits = 11   // what units were when something happened to their layer
 };
+
+inline constexpr std::array kTables = {
+    Table::kRun,   Table::kMark,       Table::kScalar,    Table::kTrack,
+    Table::kUnits, Table::kWindow,     Table::kArchive,   Table::kJournal,
+    Table::kEvent, Table::kAssessment, Table::kEventUnits};
 
 // Where a row is. Rows of a table and run are ordered by the bytes of `key`.
 struct RowKey {

@@ -29,8 +29,9 @@ std::string LineOf(const v1::Event& event) {
       EnumName(*v1::EventSeverity_descriptor(), event.severity());
   severity.resize(8, ' ');
   return absl::StrCat(
-      FormatTime(event.time()), "  step ", FormatStep(event.step()), "  ",
-      severity, "  ", EnumName(*v1::EventKind_descriptor(), event.kind()), "  ",
+      "#", event.event_id(), "  ", FormatTime(event.time()), "  step ",
+      FormatStep(event.step()), "  ", severity, "  ",
+      EnumName(*v1::EventKind_descriptor(), event.kind()), "  ",
       event.layer().empty() ? "" : Printable(event.layer()) + ": ",
       Printable(event.message()), "\n");
 }

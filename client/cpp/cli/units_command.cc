@@ -18,6 +18,7 @@ struct UnitsArguments {
   std::string run_id;
   std::string layer;
   std::vector<std::string> states;
+  std::uint64_t at_event_id = 0;
 };
 
 // Since when: for a dead unit the steps between which it died, for others the
@@ -53,6 +54,7 @@ void PrintUnits(const Shell& shell, const v1::ListUnitsResponse& units) {
                   FormatCount(verdict.non_finite()), FormatDetails(verdict)});
   }
   table.Print(shell.out);
+  if (!units.has_certificate()) return;
   const v1::Certificate& certificate = units.certificate();
   shell.out << '\n'
             << FormatCount(units.total_size())
@@ -79,8 +81,8 @@ ExitCode ListUnits(const Shell& shell, const UnitsArguments& arguments) {
     }
   }
   return WithClient(shell, [&](DiagnosticsClient& client) {
-    const auto units =
-        client.ListUnits(arguments.run_id, arguments.layer, states);
+    const auto units = client.ListUnits(arguments.run_id, arguments.layer,
+                                        states, arguments.at_event_id);
     if (!units.ok()) return Fail(shell, units.status());
     if (shell.json) {
       PrintJson(shell, *units);
@@ -106,6 +108,9 @@ void AddUnitsCommand(CLI::App& app, Shell& shell) {
                    "may be repeated or separated by commas")
       ->delimiter(',')
       ->allow_extra_args(false);
+  command->add_option("--at-event", arguments->at_event_id,
+                      "As they were at this event of the layer (`firekeeper "
+                      "events` numbers them)");
   command->callback([&shell, arguments] {
     shell.action = [&shell, arguments] { return ListUnits(shell, *arguments); };
   });

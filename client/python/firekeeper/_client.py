@@ -138,7 +138,11 @@ class Client:
         return _answers.as_dict(self._call(self._stub.GetLayer, request).layer)
 
     def units(
-        self, run: str, layer: str, states: Union[str, Sequence[str], None] = None
+        self,
+        run: str,
+        layer: str,
+        states: Union[str, Sequence[str], None] = None,
+        at_event: Optional[int] = None,
     ) -> Dict[str, Any]:
         """The verdicts of a layer's units, as columns with an entry a unit.
 
@@ -147,6 +151,8 @@ class Client:
             layer: name of the layer.
             states: only units whose first state is one of these words, or this one; ``dead``
                 includes ``born_dead``. None: all.
+            at_event: as they were at the event of the layer with this ``event_id``, where the
+                server has a store and kept it. None: as they are now.
 
         Returns:
             NumPy arrays of shape [units] by the fields of ``UnitVerdict``, lists without
@@ -160,7 +166,10 @@ class Client:
             FirekeeperError: as every method.
         """
         request = self._messages.ListUnitsRequest(
-            run_id=run, layer=layer, states=self._state_numbers(states)
+            run_id=run,
+            layer=layer,
+            states=self._state_numbers(states),
+            at_event_id=at_event or 0,
         )
         verdicts = [
             unit for page in self._pages(self._stub.ListUnits, request) for unit in page.units

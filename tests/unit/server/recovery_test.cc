@@ -382,6 +382,55 @@ TEST_F(RecoveryTest, WhoeverStillHoldsADeletedRunBringsNothingBack) {
   EXPECT_THAT(*kept_.store().Runs(), ::testing::IsEmpty());
 }
 
+// Units of the layer at an event, or what the query was refused with.
+absl::StatusOr<v1::ListUnitsResponse> UnitsAt(Registry& registry,
+                                              std::uint64_t event_id) {
+  v1::ListUnitsRequest request;
+  request.set_run_id(kRunId);
+  request.set_layer(kLayerName);
+  request.set_at_event_id(event_id);
+  v1::ListUnitsResponse response;
+  const absl::Status listed =
+      Queries(registry, AtSeconds(0)).ListUnits(kTenant, request, &response);
+  if (!listed.ok()) return listed;
+  return response;
+}
+
+TEST_F(RecoveryTest, WhatUnitsWereAtAnEventIsKept) {
+  Open();
+  Train(100);
+  kept_.registry().Sweep();
+  const auto events =
+      (*kept_.registry().Find({kTenant, kRunId}))->events().After(0, 100);
+  ASSERT_THAT(events, ::testing::Not(::testing::IsEmpty()));
+  // Unit 3.
+  ASSERT_EQ(events.front().kind, core::EventKind::kUnitsDied);
+
+  const auto then = UnitsAt(kept_.registry(), 1);
+  ASSERT_THAT(then, IsOk());
+  for (std::int64_t step = 101; step <= 200; ++step) Send(step);
+  kept_.Commit();
+  Crash();
+
+  const auto now = UnitsAt(kept_.registry(), 1);
+  ASSERT_THAT(now, IsOk());
+  EXPECT_EQ(now->Utf8DebugString(), then->Utf8DebugString());
+  ASSERT_EQ(now->units_size(), 4);
+  EXPECT_EQ(now->total_size(), 4U);
+  EXPECT_EQ(now->units(3).state(), v1::HEALTH_STATE_DEAD);
+  EXPECT_EQ(now->units(1).state(), v1::HEALTH_STATE_ALIVE);
+  EXPECT_LE(now->units(1).last_firing_step(), 100);
+}
+
+TEST_F(RecoveryTest, AnEventThatIsNotThereHasNoUnits) {
+  Open();
+  Train(3);
+
+  EXPECT_THAT(UnitsAt(kept_.registry(), 7),
+              testing::StatusIs(absl::StatusCode::kNotFound,
+                                ::testing::HasSubstr("no event 7")));
+}
+
 TEST_F(RecoveryTest, AGapIsRemembered) {
   Open();
   Send(0);
