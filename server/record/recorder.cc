@@ -196,7 +196,7 @@ absl::Status Recorder::WriteRows(const Run& run, RecordingWriter* writer) {
   if (!status.ok()) return status;
   std::vector<std::string> corrupt;
   for (const Table table : kTables) {
-    const absl::Status read = store_->Read(
+    absl::Status read = store_->Read(
         table, run.number(), {}, {},
         [&](const RowView& view) {
           if (!status.ok()) return;

@@ -141,8 +141,9 @@ class Replayer {
   absl::Status BeginWithRows() {
     if (rows_.empty()) return absl::OkStatus();
     const auto recovered = Recover(rows_, registry_);
-    if (!recovered.ok())
+    if (!recovered.ok()) {
       return absl::DataLossError(recovered.status().message());
+    }
     if (recovered->lost_runs > 0) {
       return absl::DataLossError("the row of the run cannot be read");
     }
