@@ -65,7 +65,7 @@ Options SmallOptions() {
 // A registry whose runs are recorded as `options` say.
 class RecordedRegistry {
  public:
-  RecordedRegistry(const Options& options, Store* store = nullptr)
+  explicit RecordedRegistry(const Options& options, Store* store = nullptr)
       : queue_(store == nullptr
                    ? nullptr
                    : std::make_unique<CommitQueue>(
@@ -162,7 +162,7 @@ class RecordTest : public ::testing::Test {
     EXPECT_THAT(files, SizeIs(1));
     return files.front();
   }
-  ReplayReport ReplayOf(const std::string& path) {
+  static ReplayReport ReplayOf(const std::string& path) {
     auto report = Replay(path);
     EXPECT_THAT(report, IsOk());
     return report.ok() ? *report : ReplayReport();
