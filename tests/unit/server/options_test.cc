@@ -162,6 +162,20 @@ TEST_F(OptionsTest, RefusesWhatIsNoTomlWithItsLine) {
               StatusIs(kInvalid, HasSubstr(":2:")));
 }
 
+TEST_F(OptionsTest, LettersBeyondAsciiStandInTextsAndComments) {
+  const auto line = Parse(
+      {"--config",
+       WriteConfig("max-runs = 7 # été\nhost = \"\"\"\\\n  clé\"\"\"\n")});
+
+  ASSERT_THAT(line, IsOk());
+  EXPECT_EQ(line->options.host, "clé");
+}
+
+TEST_F(OptionsTest, RefusesAKeyBeyondAsciiWithItsLine) {
+  EXPECT_THAT(Parse({"--config", WriteConfig("max-runs = 7\nclé = 1\n")}),
+              StatusIs(kInvalid, HasSubstr(":2:")));
+}
+
 TEST_F(OptionsTest, AMissingFileIsAnError) {
   EXPECT_THAT(
       Parse({"--config", "no/such/file.toml"}),
