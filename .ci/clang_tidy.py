@@ -2,7 +2,8 @@
 
 A file costs 10 to 20 seconds, so a file that passed leaves a stamp named after
 everything its verdict depends on: the file, the project headers it includes
-(through any depth), .clang-tidy, the compile command and the tool itself.
+(through any depth), each .clang-tidy above it, the compile command and the tool
+itself.
 """
 
 import argparse
@@ -59,6 +60,11 @@ class Job:
         project_includes(self.path, self.depends)
         digest = hashlib.sha256(fixed)
         digest.update(entry["command"].encode())
+        for folder in self.path.relative_to(ROOT).parents:
+            # The one of the root is among what is fixed.
+            config = ROOT / folder / ".clang-tidy"
+            if folder != Path(".") and config.is_file():
+                digest.update(config.read_bytes())
         for path in sorted(self.depends):
             digest.update(str(path.relative_to(ROOT)).encode() + b"\0")
             digest.update(hashlib.sha256(self.depends[path]).digest())

@@ -89,8 +89,21 @@ absl::Status CheckRange(const Setting& setting, double value) {
                    NumberText(setting.min), " and ", NumberText(setting.max)));
 }
 
+std::string Quoted(const std::string& text,
+                   nlohmann::json::error_handler_t on_no_utf8) {
+  return nlohmann::json(text).dump(-1, ' ', /*ensure_ascii=*/false, on_no_utf8);
+}
+
+// What a configuration file can say and a path can hold.
+bool IsText(const std::string& text) {
+  using Handler = nlohmann::json::error_handler_t;
+  return text.find('\0') == std::string::npos &&
+         Quoted(text, Handler::ignore) == Quoted(text, Handler::replace);
+}
+
 absl::Status SetTarget(const Setting& /*setting*/, const std::string& text,
                        std::string* target) {
+  if (!IsText(text)) return Unfit(text, "UTF-8 without NUL");
   *target = text;
   return absl::OkStatus();
 }
@@ -357,8 +370,7 @@ std::string Setting::TomlText() const {
                        std::holds_alternative<LogLevel*>(target);
   if (!is_text) return Text();
   // JSON's escapes are valid in a basic string of TOML.
-  return nlohmann::json(Text()).dump(-1, ' ', /*ensure_ascii=*/false,
-                                     nlohmann::json::error_handler_t::replace);
+  return Quoted(Text(), nlohmann::json::error_handler_t::replace);
 }
 
 std::vector<Setting> SettingsOf(Options& options) {

@@ -176,6 +176,18 @@ TEST_F(OptionsTest, RefusesAKeyBeyondAsciiWithItsLine) {
               StatusIs(kInvalid, HasSubstr(":2:")));
 }
 
+TEST_F(OptionsTest, RefusesATableWithoutAKeyWithItsLine) {
+  EXPECT_THAT(Parse({"--config", WriteConfig("[$%\n")}),
+              StatusIs(kInvalid, HasSubstr(":1:")));
+}
+
+TEST_F(OptionsTest, RefusesTextThatIsNoUtf8OrHoldsNul) {
+  EXPECT_THAT(Parse({"--host", "a\x8a"}),
+              StatusIs(kInvalid, HasSubstr("is not UTF-8 without NUL")));
+  EXPECT_THAT(Parse({"--config", WriteConfig("host = \"a\\u0000\"\n")}),
+              StatusIs(kInvalid, HasSubstr("is not UTF-8 without NUL")));
+}
+
 TEST_F(OptionsTest, AMissingFileIsAnError) {
   EXPECT_THAT(
       Parse({"--config", "no/such/file.toml"}),
