@@ -145,6 +145,8 @@ void SignalTrack::BeginAttempt(std::int64_t resume_step) {
   });
   EraseReaching(resume_step, &sampled_,
                 [](const StepRange& steps) { return steps.end; });
+  EraseReaching(resume_step, &lost_,
+                [](const StepRange& steps) { return steps.end; });
   digests_.EraseFrom(WindowOf(resume_step, settings_.window_steps).first);
   const auto expected = std::make_shared<const ExpectedShards>(expected_);
   for (auto& [first, tracked] : windows_) {
@@ -224,6 +226,9 @@ void SignalTrack::DropOldWindows() {
         window.MemoryUsed() + sampled_.erase(it->first) * SampledWindowBytes();
     it = windows_.erase(it);
   }
+  std::erase_if(lost_, [this](const auto& entry) {
+    return entry.second.end <= dropped_before_;
+  });
 }
 
 void SignalTrack::Archive(WindowEvidence evidence) {

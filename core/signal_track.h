@@ -91,7 +91,8 @@ class SignalTrack {
   // The same of all windows since the run began, ascending: retained ones, and
   // of older ones the early steps and an even choice of the rest.
   [[nodiscard]] std::vector<SignalDigest> Digests() const;
-  // Data shards of a window, of its worst unit range.
+  // Data shards of a window, of its worst unit range; none where part of the
+  // window was lost.
   [[nodiscard]] RangeCoverage CoverageOf(const TrackedWindow& tracked) const;
 
   // What a store keeps of the track, each as bytes and back. Units and archive
@@ -108,8 +109,8 @@ class SignalTrack {
   absl::Status ReadUnits(std::string_view bytes);
   absl::Status ReadWindow(std::string_view bytes);
   absl::Status ReadEvidence(std::string_view bytes);
-  // A window of which nothing can be told any more: it was sampled, and counts
-  // as missing data.
+  // Part of a window is gone, and with it the rest: it was sampled, and counts
+  // as missing data, whatever it still receives.
   void NoteLost(std::int64_t first_step);
   void Restored();
 
@@ -142,6 +143,7 @@ class SignalTrack {
   [[nodiscard]] bool KeepsEvidence() const {
     return settings_.columns.firings && settings_.keeps_evidence;
   }
+  // Nothing of a lost window: what fired in it may be what is gone.
   [[nodiscard]] std::vector<RangeCoverage> CoverageRanges(
       const TrackedWindow& tracked) const;
   [[nodiscard]] WindowEvidence EvidenceOf(const TrackedWindow& tracked) const;
@@ -174,6 +176,8 @@ class SignalTrack {
   StepHistory<SignalDigest> digests_;
   // Windows that were sampled and are not archived, by first step.
   std::map<std::int64_t, StepRange> sampled_;
+  // Windows of NoteLost() that can still be reached, by first step.
+  std::map<std::int64_t, StepRange> lost_;
   StepArray last_firing_step_;
   StepArray first_seen_step_;
   std::uint64_t run_units_ = 1;

@@ -93,6 +93,8 @@ class StateReader {
     rest_ = {};
   }
   [[nodiscard]] bool ok() const { return ok_; }
+  // Nothing is left, also after a failure.
+  [[nodiscard]] bool at_end() const { return rest_.empty(); }
   // OK where everything fitted and nothing is left; kDataLoss otherwise.
   [[nodiscard]] absl::Status Finish(std::string_view what) const;
 

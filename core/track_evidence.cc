@@ -78,8 +78,10 @@ std::vector<RangeCoverage> SignalTrack::CoverageRanges(
     const TrackedWindow& tracked) const {
   std::vector<RangeCoverage> ranges =
       tracked.expected ? *tracked.expected : expected_;
+  const bool is_lost = lost_.contains(tracked.window.steps().first);
   for (RangeCoverage& range : ranges) {
-    range.shards_received = tracked.window.ShardsReceived(range.first);
+    range.shards_received =
+        is_lost ? 0 : tracked.window.ShardsReceived(range.first);
   }
   return ranges;
 }

@@ -1,6 +1,7 @@
 // Windows and tracks as bytes and back.
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -37,6 +38,22 @@ std::vector<bool> GetBits(std::size_t count, StateReader* reader) {
     bits[i] = ((byte >> (i % 8)) & 1U) != 0;
   }
   return bits;
+}
+
+void PutWindows(const std::map<std::int64_t, StepRange>& windows,
+                StateWriter* writer) {
+  PutSize(windows.size(), writer);
+  for (const auto& [first, steps] : windows) writer->Put(steps);
+}
+
+std::map<std::int64_t, StepRange> GetWindows(StateReader* reader) {
+  std::map<std::int64_t, StepRange> windows;
+  for (std::size_t left = reader->GetSize(kStepsBytes);
+       left > 0 && reader->ok(); --left) {
+    const StepRange steps = reader->GetSteps();
+    if (reader->ok()) windows.emplace(steps.first, steps);
+  }
+  return windows;
 }
 
 void PutRanges(const std::vector<RangeCoverage>& ranges, StateWriter* writer) {
@@ -197,8 +214,9 @@ void SignalTrack::WriteMarks(StateWriter* writer) const {
        {resume_step_, closed_before_, dropped_before_, baseline_first_step_}) {
     writer->Put(mark);
   }
-  PutSize(sampled_.size(), writer);
-  for (const auto& [first, steps] : sampled_) writer->Put(steps);
+  PutWindows(sampled_, writer);
+  // Absent where there are none, as in rows of before there could be any.
+  if (!lost_.empty()) PutWindows(lost_, writer);
 }
 
 absl::Status SignalTrack::ReadMarks(std::string_view bytes) {
@@ -208,11 +226,8 @@ absl::Status SignalTrack::ReadMarks(std::string_view bytes) {
     reader.Get(mark);
     if (*mark < 0 || *mark > 2 * kMaxStep) reader.Fail();
   }
-  for (std::size_t left = reader.GetSize(kStepsBytes); left > 0 && reader.ok();
-       --left) {
-    const StepRange steps = reader.GetSteps();
-    if (reader.ok()) sampled_.emplace(steps.first, steps);
-  }
+  sampled_ = GetWindows(&reader);
+  if (!reader.at_end()) lost_ = GetWindows(&reader);
   return reader.Finish("marks of a signal");
 }
 
@@ -302,8 +317,10 @@ absl::Status SignalTrack::ReadEvidence(std::string_view bytes) {
 }
 
 void SignalTrack::NoteLost(std::int64_t first_step) {
-  windows_.erase(first_step);
-  sampled_.emplace(first_step, WindowOf(first_step, settings_.window_steps));
+  const StepRange steps = WindowOf(first_step, settings_.window_steps);
+  windows_.erase(steps.first);
+  sampled_.emplace(steps.first, steps);
+  if (steps.end > dropped_before_) lost_.emplace(steps.first, steps);
 }
 
 void SignalTrack::Restored() {

@@ -38,15 +38,14 @@ TrackRestored LayerState::RestoreTrack(TrackKey key, const TrackRows& rows) {
       lost.insert(*first);
     }
   }
+  // Before folding, which may make windows final.
+  for (const std::int64_t first : lost) track.NoteLost(first);
   track.Restored();
   FoldJournal(key, rows, &lost, &track, &restored);
-  for (const std::int64_t first : lost) {
-    windows.erase(first);
-    track.NoteLost(first);
-  }
+  for (const std::int64_t first : lost) windows.erase(first);
   track.Restored();
   rows_.Restored(key, track, windows);
-  rows_.Lose(key, lost);
+  rows_.Lose(key, track, lost);
   tracks_.insert_or_assign(key, std::move(track));
   SettleMemory();
   // What folding has closed or dropped.
@@ -91,6 +90,7 @@ void LayerState::FoldJournal(TrackKey key, const TrackRows& rows,
     if (!row.ok()) {
       ++restored->corrupt_rows;
       lost->insert(*first);
+      track->NoteLost(*first);
       continue;
     }
     // An attempt withdraws the rows of the signals it finds. A process that

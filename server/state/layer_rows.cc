@@ -73,15 +73,17 @@ void LayerRows::Forget(TrackKey key) {
   place_.journal.Add(std::move(batch));
 }
 
-void LayerRows::Lose(TrackKey key, const std::set<std::int64_t>& windows) {
+void LayerRows::Lose(TrackKey key, const core::SignalTrack& track,
+                     const std::set<std::int64_t>& windows) {
+  if (windows.empty()) return;
   WriteBatch batch;
   for (const std::int64_t first : windows) {
-    written_[key].windows.erase(first);
     for (const Table table : {Table::kWindow, Table::kJournal}) {
       batch.EraseRange(table, place_.run, WindowKey(place_.layer, key, first),
                        WindowKey(place_.layer, key, first + 1));
     }
   }
+  PutMarks(key, track, &written_[key], &batch);
   place_.journal.Add(std::move(batch));
 }
 

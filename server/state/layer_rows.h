@@ -45,8 +45,10 @@ class LayerRows {
                   WriteBatch* batch);
   // The store forgets a track.
   void Forget(TrackKey key);
-  // The store forgets windows of a track, by first step.
-  void Lose(TrackKey key, const std::set<std::int64_t>& windows);
+  // The store forgets windows of a track, by first step; its marks remember
+  // that they were lost. After Restored().
+  void Lose(TrackKey key, const core::SignalTrack& track,
+            const std::set<std::int64_t>& windows);
   // The track is as the store has it: nothing of it has changed.
   void Restored(TrackKey key, const core::SignalTrack& track,
                 const std::set<std::int64_t>& windows);

@@ -208,7 +208,21 @@ BUGS = (
     Bug(
         "a damaged window that counts as silence",
         "server/state/layer_restore.cc",
-        "    track.NoteLost(first);",
+        "  for (const std::int64_t first : lost) track.NoteLost(first);",
+        "",
+        "server_recovery_tests",
+    ),
+    Bug(
+        "a lost contribution that the next one hides",
+        "core/track_evidence.cc",
+        "        is_lost ? 0 : tracked.window.ShardsReceived(range.first);",
+        "        tracked.window.ShardsReceived(is_lost ? range.first : range.first);",
+        "server_recovery_tests",
+    ),
+    Bug(
+        "a lost contribution that the next restart forgets",
+        "core/track_state.cc",
+        "  if (!lost_.empty()) PutWindows(lost_, writer);",
         "",
         "server_recovery_tests",
     ),

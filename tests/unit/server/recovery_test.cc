@@ -577,6 +577,30 @@ TEST_F(RecoveryTest, ADamagedContributionIsMissingData) {
               ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
 }
 
+TEST_F(RecoveryTest, AWindowThatLostAContributionStaysMissingData) {
+  Open();
+  Train(104);
+  Send(105);
+  kept_.Commit();
+  const std::uint64_t run = kept_.store().Runs()->at(0);
+  const std::string key = AnyKey(kept_.store(), Table::kJournal, run);
+  ASSERT_TRUE(kept_.store().Damage({Table::kJournal, run, key}));
+  Crash();
+  Open();
+  Send(106);
+  kept_.Commit();
+
+  // It is written down: the second time no row is damaged.
+  Crash();
+  EXPECT_EQ(kept_.report().corrupt_rows, 0U);
+  Open();
+  Send(107);
+  Progress(111);
+
+  EXPECT_THAT(Everything(),
+              ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
+}
+
 // A run of three sources with everything that can happen to it, by chance.
 class RandomRun {
  public:
