@@ -105,11 +105,7 @@ Recorder::Recorder(const Options& options, Registry& registry, Store* store,
       settings_(RecordedSettings(options)) {}
 
 void Recorder::OnOpen(Run& run) {
-  if (!record_all_) return;
-  {
-    const RunTurns::Turn turn(run.turns());
-    if (turn.recording()) return;
-  }
+  if (!record_all_ || run.turns().was_recorded()) return;
   if (const auto started = Start(run); !started.ok()) {
     logger_.Warning("not_recorded",
                     {{"tenant", run.tenant()},

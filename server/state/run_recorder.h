@@ -26,7 +26,7 @@ class RunRecorder {
   RunRecorder& operator=(const RunRecorder&) = delete;
 
   // A stream is about to open the run. Where every run is to be recorded, this
-  // one is from now on.
+  // one is from now on; not again once its recording has ended.
   virtual void OnOpen(Run& run) = 0;
   // Records the run from now on; nothing new where it is recorded already.
   // Streams that are open are told to come back, for a recording begins with

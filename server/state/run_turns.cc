@@ -34,6 +34,7 @@ absl::StatusOr<std::shared_ptr<RunRecording>> RunTurns::Begin(
   current_.store(nullptr);
   recording_ = *recording;
   current_.store(recording_.get());
+  was_recorded_ = true;
   return recording;
 }
 

@@ -75,6 +75,8 @@ class RunTurns {
   // Returns it; null where there was none.
   std::shared_ptr<RunRecording> End(Run& run, absl::Time now);
 
+  // A recording has begun, whether or not it has ended since.
+  [[nodiscard]] bool was_recorded() const { return was_recorded_; }
   // Null where the run is not recorded. Requires: the caller has the turn.
   [[nodiscard]] RunRecording* held() const {
     return IsRecorded() ? current_.load() : nullptr;
@@ -90,6 +92,7 @@ class RunTurns {
   absl::Mutex mutex_;
   std::shared_ptr<RunRecording> recording_;  // guarded by mutex_
   std::atomic<RunRecording*> current_{nullptr};
+  std::atomic<bool> was_recorded_{false};
 };
 
 }  // namespace firekeeper::server

@@ -379,6 +379,21 @@ TEST_F(RecordTest, EndsAtItsSizeAndTheRunGoesOn) {
   }
 }
 
+TEST_F(RecordTest, NoStreamBeginsARecordingThatHasEnded) {
+  options_.max_recording_bytes = 8'192;
+  recorded_ = std::make_unique<RecordedRegistry>(options_, &store_);
+  TrainRun();
+  ASSERT_THAT(recorded_->log(), HasSubstr("recording_ended"));
+
+  SessionDriver again(recorded_->registry(), kTenant);
+  ASSERT_THAT(again.Say(Opening(MakeOpen())), IsOk());
+
+  EXPECT_THAT(FilesIn(directory_.path()), SizeIs(1));
+  // Whoever asks gets another.
+  ASSERT_THAT(recorded_->recorder().Start(*recorded_->run()), IsOk());
+  EXPECT_THAT(FilesIn(directory_.path()), SizeIs(2));
+}
+
 TEST_F(RecordTest, BeginsInTheMiddleWithWhatTheStoreHas) {
   options_.record.clear();
   options_.data_dir = directory_.path();
