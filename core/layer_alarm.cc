@@ -76,6 +76,15 @@ std::vector<LayerEvent> LayerAlarm::Observe(const LayerSituation& now) {
   return events;
 }
 
+LayerAlarms LayerAlarm::active() const {
+  return {.dying = level_ == Level::kDying,
+          .dead = level_ == Level::kHalfDead,
+          .collapse_suspected = level_ == Level::kSuspected,
+          .collapsed = level_ == Level::kCollapsed,
+          .non_finite = non_finite_,
+          .no_data = no_data_};
+}
+
 void LayerAlarm::ReportCounts(const LayerSituation& now,
                               std::vector<LayerEvent>* events) {
   if (now.deaths > deaths_) {

@@ -72,6 +72,18 @@ struct LayerEvent {
   std::string message;
 };
 
+// What is wrong with a layer now. Of the first four at most one.
+struct LayerAlarms {
+  bool dying = false;               // warn_dead_share is reached
+  bool dead = false;                // critical_dead_share is
+  bool collapse_suspected = false;  // all units silent, not all for certain
+  bool collapsed = false;           // all units dead, or proven so
+  bool non_finite = false;
+  bool no_data = false;
+
+  friend bool operator==(const LayerAlarms&, const LayerAlarms&) = default;
+};
+
 class StateReader;
 class StateWriter;
 
@@ -83,6 +95,9 @@ class LayerAlarm {
   // What is new since the last call. An alarm that rises is reported at once;
   // one that falls only when it is over.
   [[nodiscard]] std::vector<LayerEvent> Observe(const LayerSituation& now);
+
+  // What was reported and is not over.
+  [[nodiscard]] LayerAlarms active() const;
 
   // What was reported, as bytes and back; Read() fails the reader where they
   // do not fit together.

@@ -186,11 +186,13 @@ Server::Server(Options options, Gate gate, Logger& logger,
                .open_timeout = absl::FromChrono(options_.open_timeout),
                .idle_timeout = absl::FromChrono(options_.stream_idle)}),
       diagnostics_(queries_, gate_, grpc_metrics_),
-      collector_(registry_, options_.series_budget, [this] {
-        return TransportGauges{.streams_open = ingest_.open_streams(),
-                               .connections_open = listener_->open(),
-                               .connections_refused = listener_->refused()};
-      }) {}
+      collector_(registry_.board(), registry_.memory(), options_.series_budget,
+                 [this] {
+                   return TransportGauges{
+                       .streams_open = ingest_.open_streams(),
+                       .connections_open = listener_->open(),
+                       .connections_refused = listener_->refused()};
+                 }) {}
 
 Server::~Server() {
   Shutdown(Clock::now());

@@ -4,6 +4,15 @@
 #include <cstddef>
 
 namespace firekeeper::core {
+namespace {
+
+std::optional<double> ExpectedBornDead(const LayerFacts& layer,
+                                       const LayerMeasures& measures) {
+  if (!measures.cosine_measured) return std::nullopt;
+  return measures.expected_dead * static_cast<double>(layer.unit_count);
+}
+
+}  // namespace
 
 Consequences ConsequencesOf(const RunFacts& facts,
                             const RunMeasures& measures) {
@@ -23,7 +32,8 @@ Consequences ConsequencesOf(const RunFacts& facts,
          .dead_units = dead,
          .lost_share =
              layer.unit_count == 0 ? 0.0 : static_cast<double>(dead) / count,
-         .collapsed = measures.layers[i].collapsed});
+         .collapsed = measures.layers[i].collapsed,
+         .expected_born_dead = ExpectedBornDead(layer, measures.layers[i])});
     for (const DeathGroup& death : layer.deaths) {
       result.first_death_step =
           std::min(result.first_death_step.value_or(death.by), death.by);

@@ -89,6 +89,9 @@ struct LayerCapacity {
   std::uint64_t dead_units = 0;
   double lost_share = 0.0;  // dead_units / unit_count
   bool collapsed = false;   // every unit: no gradient passes
+  // Units that are dead at the start because of depth and of how alike their
+  // inputs are, and of nothing else. Empty where that was not measured.
+  std::optional<double> expected_born_dead;
 };
 
 struct Consequences {

@@ -36,6 +36,9 @@ void ToProto(const core::Consequences& consequences, v1::Consequences* proto) {
     capacity->set_dead_units(layer.dead_units);
     capacity->set_lost_share(layer.lost_share);
     capacity->set_collapsed(layer.collapsed);
+    if (layer.expected_born_dead) {
+      capacity->set_expected_born_dead_units(*layer.expected_born_dead);
+    }
   }
   proto->set_lost_share(consequences.lost_share);
   if (consequences.first_death_step) {

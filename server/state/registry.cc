@@ -150,24 +150,32 @@ absl::Status Registry::Delete(const RunKey& key) {
 
 void Registry::Sweep() {
   const absl::Time now = now_();
+  RunPages pages;
   for (const auto& run : All()) {
     run->Sweep(now);
     run->AssessClosedWindows(now);
-    {
-      const absl::MutexLock lock(&mutex_);
-      if (!run->RetireIfExpired(now)) continue;
-      const RunKey key{.tenant = run->tenant(), .run_id = run->run_id()};
-      const auto found = runs_.find(key);
-      if (found == runs_.end() || found->second != run) continue;
-      runs_.erase(found);
-      if (journal_.keeps()) {
-        stored_.emplace(key,
-                        StoredPlace{.number = run->number(),
-                                    .last_seen = run->View(now).last_seen});
-      }
-    }
-    run->Leave();
+    if (SweepOut(*run, now)) continue;
+    if (run->OnMetrics(now)) pages.push_back(run->Page(now));
   }
+  board_.Post(std::move(pages));
+}
+
+bool Registry::SweepOut(Run& run, absl::Time now) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (!run.RetireIfExpired(now)) return false;
+    const RunKey key{.tenant = run.tenant(), .run_id = run.run_id()};
+    const auto found = runs_.find(key);
+    // Deleted meanwhile.
+    if (found == runs_.end() || found->second.get() != &run) return true;
+    runs_.erase(found);
+    if (journal_.keeps()) {
+      stored_.emplace(key, StoredPlace{.number = run.number(),
+                                       .last_seen = run.View(now).last_seen});
+    }
+  }
+  run.Leave();
+  return true;
 }
 
 std::vector<RunKey> Registry::Retain(std::uint64_t store_bytes) {

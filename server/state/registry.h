@@ -1,4 +1,4 @@
-// All runs in memory. The one place that queries, /metrics and ingest meet.
+// All runs in memory. The one place that queries and ingest meet.
 
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "server/state/limits.h"
 #include "server/state/memory_budget.h"
 #include "server/state/run.h"
+#include "server/state/run_board.h"
 #include "server/state/run_recorder.h"
 #include "server/state/views.h"
 
@@ -86,15 +87,18 @@ class Registry {
   [[nodiscard]] std::vector<std::shared_ptr<Run>> List(
       const std::string& tenant, const std::string& after,
       std::size_t limit) const;
-  // Runs of all tenants, for /metrics.
+  // Runs of all tenants.
   [[nodiscard]] std::vector<std::shared_ptr<Run>> All() const;
   // Forgets a run that no source ever opened (its first Open was refused).
   void DropIfUnused(const RunKey& key);
   // Fences its streams and forgets it. NOT_FOUND as Find().
   absl::Status Delete(const RunKey& key);
 
-  // Applies the TTLs and closes windows by age. Called every second or so.
+  // Applies the TTLs, closes windows by age and renews the board. Called every
+  // second or so, by one thread.
   void Sweep();
+  // The runs of the last sweep that belong on /metrics.
+  [[nodiscard]] const RunBoard& board() const { return board_; }
 
   // Deletes runs that are only in the store: those not seen for longer than
   // StateSettings::keep_runs, and the one not seen for longest where the store
@@ -109,6 +113,8 @@ class Registry {
   [[nodiscard]] const StateJournal& journal() const { return journal_; }
 
  private:
+  // Lets a run go whose TTL is over; false where it stays.
+  bool SweepOut(Run& run, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
   // Retain(), but for recordings.
   std::vector<RunKey> DropStored(std::uint64_t store_bytes);
   // Brings a run back from the store; null where it is not there.
@@ -119,6 +125,7 @@ class Registry {
   const StateSettings settings_;
   const NowFunction now_;
   MemoryBudget memory_;
+  RunBoard board_;
   StateJournal journal_;
   FlightTable* flights_ = nullptr;
   RunRecorder* recorder_ = nullptr;

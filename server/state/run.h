@@ -135,6 +135,10 @@ class Run {
   // Belongs on /metrics now.
   [[nodiscard]] bool OnMetrics(absl::Time now) const;
 
+  // Everything that /metrics tells of the run. Layers are those of the last
+  // look, or of now where there was none or one was declared since.
+  [[nodiscard]] std::shared_ptr<const RunPage> Page(absl::Time now);
+
   [[nodiscard]] RunView View(absl::Time now) const;
   // Layers in forward order (order, then name).
   [[nodiscard]] LayerList Layers() const;
@@ -207,6 +211,8 @@ class Run {
   void KeepHistory(const std::string& name, std::int64_t step, double value)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   [[nodiscard]] RunLook Look(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  [[nodiscard]] LayerPages PagesOf(const LayerList& layers)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(assess_mutex_);
   [[nodiscard]] std::uint64_t Version() const;
 
   const std::string tenant_;
@@ -222,6 +228,9 @@ class Run {
   std::atomic<std::uint64_t> closings_{0};
   std::uint64_t assessed_closings_ ABSL_GUARDED_BY(assess_mutex_) = 0;
   bool silent_ ABSL_GUARDED_BY(assess_mutex_) = false;
+  // Of the look at paged_version_.
+  std::shared_ptr<const LayerPages> layer_pages_ ABSL_GUARDED_BY(assess_mutex_);
+  std::uint64_t paged_version_ ABSL_GUARDED_BY(assess_mutex_) = 0;
   std::uint64_t kept_events_ ABSL_GUARDED_BY(assess_mutex_) = 0;  // newest id
   const Limits limits_;
   const StateSettings settings_;

@@ -35,6 +35,11 @@ void RunAssessment::Take(const RunLook& look) {
   TakeSilence(look);
 }
 
+core::LayerAlarms RunAssessment::AlarmsOf(const std::string& layer) const {
+  const auto found = alarms_.find(layer);
+  return found == alarms_.end() ? core::LayerAlarms() : found->second.active();
+}
+
 std::string RunAssessment::Encode() const {
   core::StateWriter writer;
   writer.Put(static_cast<std::uint8_t>(silent_ ? 1 : 0));

@@ -51,6 +51,9 @@ class RunAssessment {
   // when it appears and once more when it was absent for kClearAfter looks.
   void Take(const RunLook& look);
 
+  // Of a layer; nothing holds of one that was never seen.
+  [[nodiscard]] core::LayerAlarms AlarmsOf(const std::string& layer) const;
+
   // What was reported, as bytes and back. Restore() fails with kDataLoss where
   // they do not fit together; the assessment then begins anew.
   [[nodiscard]] std::string Encode() const;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -129,6 +131,41 @@ void Run::AssessClosedWindows(absl::Time now) {
   if (View(now).state == RunState::kEnded && !events_.closed()) {
     events_.Close(absl::OkStatus());
   }
+}
+
+LayerPages Run::PagesOf(const LayerList& layers) {
+  std::map<std::string, std::optional<double>> expected;
+  for (const core::LayerCapacity& layer :
+       Assessed().diagnosis.consequences.layers) {
+    expected.emplace(layer.layer, layer.expected_born_dead);
+  }
+  const std::uint64_t units = UnitCount();
+  LayerPages pages;
+  pages.reserve(layers.size());
+  for (const auto& layer : layers) {
+    const std::string& name = layer->spec().name;
+    const auto found = expected.find(name);
+    pages.push_back({.view = layer->View(units),
+                     .alarms = assessment_.AlarmsOf(name),
+                     .expected_born_dead = found == expected.end()
+                                               ? std::nullopt
+                                               : found->second});
+  }
+  return pages;
+}
+
+std::shared_ptr<const RunPage> Run::Page(absl::Time now) {
+  auto page = std::make_shared<RunPage>();
+  page->view = View(now);
+  const LayerList layers = Layers();
+  const absl::MutexLock assessing(&assess_mutex_);
+  if (!layer_pages_ || layer_pages_->size() != layers.size() ||
+      paged_version_ != assessed_version_) {
+    layer_pages_ = std::make_shared<const LayerPages>(PagesOf(layers));
+    paged_version_ = assessed_version_;
+  }
+  page->layers = layer_pages_;
+  return page;
 }
 
 AssessedRun Run::Assessed() const {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "absl/time/time.h"
 #include "core/diagnosis/finding.h"
 #include "core/health.h"
+#include "core/layer_alarm.h"
 #include "core/share_difference.h"
 #include "core/signal.h"
 #include "core/signal_digest.h"
@@ -106,6 +108,21 @@ struct LayerView {
   std::optional<std::int64_t> first_death_after_step;
   std::optional<std::int64_t> first_death_by_step;
   std::vector<SignalView> signals;
+};
+
+// A layer as it was when its run was last looked at.
+struct LayerPage {
+  LayerView view;
+  core::LayerAlarms alarms;
+  // See core::LayerCapacity.
+  std::optional<double> expected_born_dead;
+};
+using LayerPages = std::vector<LayerPage>;
+
+struct RunPage {
+  RunView view;
+  // In forward order; never null.
+  std::shared_ptr<const LayerPages> layers;
 };
 
 struct UnitView {

@@ -16,8 +16,8 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 struct LayerEntry {
-  std::shared_ptr<const RunView> run;
-  LayerView view;
+  const RunView* run = nullptr;
+  const LayerPage* layer = nullptr;
   double bad_ratio = 0.0;
 };
 
@@ -54,34 +54,33 @@ class Budget {
 
 }  // namespace
 
-Collector::Collector(Registry& registry, std::uint64_t series_budget,
+Collector::Collector(const RunBoard& board, const MemoryBudget& memory,
+                     std::uint64_t series_budget,
                      std::function<TransportGauges()> transport)
-    : registry_(registry),
+    : board_(board),
+      memory_(memory),
       series_budget_(series_budget),
       transport_(std::move(transport)) {}
 
 std::vector<MetricFamily> Collector::Collect() const {
-  const absl::Time now = registry_.Now();
+  const std::shared_ptr<const RunPages> pages = board_.Read();
   Budget budget(series_budget_);
   RunFamilies families;
   std::vector<LayerEntry> layers;
-  for (const auto& run : registry_.All()) {
-    if (!run->OnMetrics(now)) continue;
-    const auto view = std::make_shared<const RunView>(run->View(now));
-    if (budget.Take(RunFamilies::SeriesOfRun(*view))) families.AddRun(*view);
-    for (const auto& layer : run->Layers()) {
-      LayerView layer_view = layer->View(view->unit_count);
-      const double bad_ratio = BadRatio(layer_view);
-      layers.push_back({view, std::move(layer_view), bad_ratio});
+  for (const auto& page : *pages) {
+    const RunView& run = page->view;
+    if (budget.Take(RunFamilies::SeriesOfRun(run))) families.AddRun(run);
+    for (const LayerPage& layer : *page->layers) {
+      layers.push_back({&run, &layer, BadRatio(layer.view)});
     }
   }
   // Stable: among equals the order of runs and layers decides, so that the
   // same layers are shown at every scrape.
   std::ranges::stable_sort(layers, std::ranges::greater(),
                            &LayerEntry::bad_ratio);
-  for (const LayerEntry& layer : layers) {
-    if (!budget.Take(RunFamilies::SeriesOfLayer(layer.view))) continue;
-    families.AddLayer(*layer.run, layer.view);
+  for (const LayerEntry& entry : layers) {
+    if (!budget.Take(RunFamilies::SeriesOfLayer(*entry.layer))) continue;
+    families.AddLayer(*entry.run, *entry.layer);
   }
   std::vector<MetricFamily> all = families.Take();
   AddServer(budget.dropped(), &all);
@@ -104,10 +103,10 @@ void Collector::AddServer(std::uint64_t dropped,
 
   const TransportGauges transport = transport_();
   add("firekeeper_state_bytes", "Memory of all windows and reducers.",
-      MetricType::Gauge, registry_.memory().used());
+      MetricType::Gauge, memory_.used());
   add("firekeeper_state_limit_bytes",
       "Memory that windows and reducers may take together.", MetricType::Gauge,
-      registry_.memory().limit());
+      memory_.limit());
   add("firekeeper_streams_open", "Ingest streams that are open.",
       MetricType::Gauge, transport.streams_open);
   add("firekeeper_connections_open", "gRPC connections that are open.",

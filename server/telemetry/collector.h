@@ -1,4 +1,4 @@
-// What /metrics says of the runs, built from the registry at every scrape: no
+// What /metrics says of the runs, built from the board at every scrape: no
 // gauge to keep in step, and a run that is forgotten takes its series along.
 
 #pragma once
@@ -10,7 +10,8 @@
 #include <functional>
 #include <vector>
 
-#include "server/state/registry.h"
+#include "server/state/memory_budget.h"
+#include "server/state/run_board.h"
 
 namespace firekeeper::server {
 
@@ -26,9 +27,10 @@ class Collector final : public prometheus::Collectable {
  public:
   // At most `series_budget` series of runs and layers: runs come first, then
   // the layers with the greatest share of dead and silent units. The rest is
-  // counted in firekeeper_series_dropped. Requires: `registry` outlives the
-  // collector; `transport` may be called from any thread.
-  Collector(Registry& registry, std::uint64_t series_budget,
+  // counted in firekeeper_series_dropped. Requires: board and memory outlive
+  // the collector; `transport` may be called from any thread.
+  Collector(const RunBoard& board, const MemoryBudget& memory,
+            std::uint64_t series_budget,
             std::function<TransportGauges()> transport);
 
   [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
@@ -37,7 +39,8 @@ class Collector final : public prometheus::Collectable {
   void AddServer(std::uint64_t dropped,
                  std::vector<prometheus::MetricFamily>* families) const;
 
-  Registry& registry_;
+  const RunBoard& board_;
+  const MemoryBudget& memory_;
   const std::uint64_t series_budget_;
   const std::function<TransportGauges()> transport_;
 };

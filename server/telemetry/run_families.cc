@@ -25,13 +25,19 @@ struct Row {
 
 double ToDouble(std::uint64_t count) { return static_cast<double>(count); }
 
-constexpr std::array<Row<RunView>, 8> kRunRows{{
+constexpr std::array<Row<RunView>, 9> kRunRows{{
     {"firekeeper_run_info", "1 for every run that is shown.", MetricType::Gauge,
      [](const RunView&) { return 1.0; }},
     {"firekeeper_run_last_seen_timestamp_seconds",
      "When anything of the run last arrived, in Unix time.", MetricType::Gauge,
      [](const RunView& run) {
        return absl::ToDoubleSeconds(run.last_seen - absl::UnixEpoch());
+     }},
+    {"firekeeper_run_ended",
+     "1 once the run has said that it ended: silence is no alarm then.",
+     MetricType::Gauge,
+     [](const RunView& run) {
+       return run.state == RunState::kEnded ? 1.0 : 0.0;
      }},
     {"firekeeper_run_step",
      "Greatest step of any snapshot of the newest attempt; -1 before the "
@@ -80,6 +86,18 @@ constexpr std::array<Outcome, 6> kOutcomes{
      {"copy", &RunCounters::copies},
      {"rejected", &RunCounters::rejected},
      {"gap", &RunCounters::gap}}};
+
+struct Alarm {
+  const char* name;
+  bool core::LayerAlarms::*holds;
+};
+constexpr std::array<Alarm, 6> kAlarms{
+    {{"dying", &core::LayerAlarms::dying},
+     {"dead", &core::LayerAlarms::dead},
+     {"collapse_suspected", &core::LayerAlarms::collapse_suspected},
+     {"collapsed", &core::LayerAlarms::collapsed},
+     {"non_finite", &core::LayerAlarms::non_finite},
+     {"no_data", &core::LayerAlarms::no_data}}};
 
 constexpr std::array<Row<LayerView>, 7> kLayerRows{{
     {"firekeeper_layer_units", "Units of the layer.", MetricType::Gauge,
@@ -215,6 +233,14 @@ RunFamilies::RunFamilies()
           "firekeeper_layer_units_by_state",
           "Units of the layer by the first of the health states that hold.",
           MetricType::Gauge)),
+      alarms_(Family("firekeeper_layer_alarm",
+                     "1 while an event of the layer was told and is not over.",
+                     MetricType::Gauge)),
+      expected_(Family(
+          "firekeeper_layer_born_dead_units_expected",
+          "Units that depth and how alike the inputs are explain as born dead; "
+          "absent where that was not measured.",
+          MetricType::Gauge)),
       signal_(FamiliesOf(kSignalRows)) {}
 
 std::size_t RunFamilies::SeriesOfRun(const RunView& run) {
@@ -222,11 +248,11 @@ std::size_t RunFamilies::SeriesOfRun(const RunView& run) {
          run.findings.size();
 }
 
-std::size_t RunFamilies::SeriesOfLayer(const LayerView& layer) {
-  const auto signals =
-      static_cast<std::size_t>(std::ranges::count_if(layer.signals, IsShown));
-  return kLayerRows.size() + (kHealthStateCount - 1) +
-         signals * kSignalRows.size();
+std::size_t RunFamilies::SeriesOfLayer(const LayerPage& layer) {
+  const auto signals = static_cast<std::size_t>(
+      std::ranges::count_if(layer.view.signals, IsShown));
+  return kLayerRows.size() + (kHealthStateCount - 1) + kAlarms.size() +
+         (layer.expected_born_dead ? 1 : 0) + signals * kSignalRows.size();
 }
 
 void RunFamilies::AddRun(const RunView& run) {
@@ -245,7 +271,8 @@ void RunFamilies::AddRun(const RunView& run) {
   }
 }
 
-void RunFamilies::AddLayer(const RunView& run, const LayerView& layer) {
+void RunFamilies::AddLayer(const RunView& run, const LayerPage& page) {
+  const LayerView& layer = page.view;
   const Labels labels = With(LabelsOf(run), "layer", layer.spec.name);
   AddRows(kLayerRows, layer, labels, &layer_);
   // Every state, also with no unit: an alert must see the zero.
@@ -254,6 +281,13 @@ void RunFamilies::AddLayer(const RunView& run, const LayerView& layer) {
               With(labels, "state",
                    core::Name(static_cast<core::HealthState>(state))),
               ToDouble(layer.units_by_state.at(state)));
+  }
+  for (const Alarm& alarm : kAlarms) {
+    AddSample(&alarms_, With(labels, "alarm", alarm.name),
+              page.alarms.*alarm.holds ? 1.0 : 0.0);
+  }
+  if (page.expected_born_dead) {
+    AddSample(&expected_, labels, *page.expected_born_dead);
   }
   for (const SignalView& signal : layer.signals) {
     if (!IsShown(signal)) continue;
@@ -273,6 +307,8 @@ std::vector<MetricFamily> RunFamilies::Take() {
   families.push_back(std::move(snapshots_));
   move_all(layer_);
   families.push_back(std::move(states_));
+  families.push_back(std::move(alarms_));
+  families.push_back(std::move(expected_));
   move_all(signal_);
   std::erase_if(families, [](const MetricFamily& family) {
     return family.metric.empty();

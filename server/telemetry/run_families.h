@@ -17,12 +17,12 @@ class RunFamilies {
 
   // Series that AddRun() and AddLayer() will add.
   [[nodiscard]] static std::size_t SeriesOfRun(const RunView& run);
-  [[nodiscard]] static std::size_t SeriesOfLayer(const LayerView& layer);
+  [[nodiscard]] static std::size_t SeriesOfLayer(const LayerPage& layer);
 
   void AddRun(const RunView& run);
   // The window statistics are those of phase TRAIN: a label for the phase would
   // multiply the series for the sake of what is seldom streamed.
-  void AddLayer(const RunView& run, const LayerView& layer);
+  void AddLayer(const RunView& run, const LayerPage& page);
 
   // Families that hold a series. The object is empty then.
   [[nodiscard]] std::vector<prometheus::MetricFamily> Take();
@@ -34,6 +34,8 @@ class RunFamilies {
   prometheus::MetricFamily snapshots_;
   std::vector<prometheus::MetricFamily> layer_;
   prometheus::MetricFamily states_;
+  prometheus::MetricFamily alarms_;
+  prometheus::MetricFamily expected_;
   std::vector<prometheus::MetricFamily> signal_;
 };
 

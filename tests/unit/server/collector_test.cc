@@ -56,7 +56,8 @@ class CollectorTest : public ::testing::Test {
 
   std::vector<prometheus::MetricFamily> Collect(
       std::uint64_t budget = kNoLimit) {
-    return Collector(registry_, budget,
+    registry_.Sweep();
+    return Collector(registry_.board(), registry_.memory(), budget,
                      [] {
                        return TransportGauges{.streams_open = 3,
                                               .connections_open = 2,
@@ -84,6 +85,18 @@ class CollectorTest : public ::testing::Test {
       values.push_back(LabelOf(sample, label).value_or("(none)"));
     }
     return values;
+  }
+
+  // The value of the series with this label; -1 where there is none.
+  static double ValueWith(const std::vector<prometheus::MetricFamily>& families,
+                          const std::string& family, const std::string& label,
+                          const std::string& value) {
+    const auto* found = Find(families, family);
+    if (found == nullptr) return -1.0;
+    for (const auto& sample : found->metric) {
+      if (LabelOf(sample, label) == value) return sample.gauge.value;
+    }
+    return -1.0;
   }
 
   static double Gauge(const std::vector<prometheus::MetricFamily>& families,
@@ -139,6 +152,36 @@ TEST_F(CollectorTest, ARunShowsItsFacts) {
   EXPECT_THAT(
       Values(families, "firekeeper_layer_signal_mean_absolute", "signal"),
       UnorderedElementsAre("activation"));
+}
+
+TEST_F(CollectorTest, AnAlarmIsASeriesFromTheStartAndOneWhileItHolds) {
+  Stream("digits");
+  v1::Snapshot nan = build::MakeTensorSnapshot(0);
+  nan.mutable_tensor()->set_data(
+      std::string(nan.tensor().data().size(), '\xff'));
+  const auto before = Collect();
+  EXPECT_THAT(Values(before, "firekeeper_layer_alarm", "alarm"),
+              UnorderedElementsAre("dying", "dead", "collapse_suspected",
+                                   "collapsed", "non_finite", "no_data"));
+  EXPECT_EQ(ValueWith(before, "firekeeper_layer_alarm", "alarm", "non_finite"),
+            0.0);
+
+  nan.set_step(1);
+  Send(build::Batched(2, {nan}));
+  Send(build::Reporting(build::MakeProgress(1)));
+
+  EXPECT_EQ(
+      ValueWith(Collect(), "firekeeper_layer_alarm", "alarm", "non_finite"),
+      1.0);
+}
+
+TEST_F(CollectorTest, ARunThatSaidGoodbyeHasEnded) {
+  Stream("digits");
+  EXPECT_EQ(Gauge(Collect(), "firekeeper_run_ended"), 0.0);
+
+  registry_.Find({.tenant = "red", .run_id = "digits"}).value()->End(now_);
+
+  EXPECT_EQ(Gauge(Collect(), "firekeeper_run_ended"), 1.0);
 }
 
 TEST_F(CollectorTest, LabelsAreTheAgreedOnesAndNeverPrometheusOwn) {
@@ -230,15 +273,17 @@ TEST_F(CollectorTest, TheWorstLayersStayInTheBudget) {
   const auto run = registry_.Find({.tenant = "red", .run_id = "digits"});
   ASSERT_THAT(run, IsOk());
   (*run)->End(now_);
-  const auto layers = (*run)->Layers();
+  registry_.Sweep();
+  const auto pages = registry_.board().Read();
+  ASSERT_EQ(pages->size(), 1U);
+  const RunPage& page = *pages->front();
   const auto silent = std::ranges::find_if(
-      layers, [](const auto& layer) { return layer->spec().name == "zeros"; });
-  ASSERT_NE(silent, layers.end());
-  const std::uint64_t run_series = RunFamilies::SeriesOfRun((*run)->View(now_));
-  const std::uint64_t layer_series =
-      RunFamilies::SeriesOfLayer((*silent)->View((*run)->UnitCount()));
+      *page.layers,
+      [](const LayerPage& layer) { return layer.view.spec.name == "zeros"; });
+  ASSERT_NE(silent, page.layers->end());
 
-  const auto families = Collect(run_series + layer_series);
+  const auto families = Collect(RunFamilies::SeriesOfRun(page.view) +
+                                RunFamilies::SeriesOfLayer(*silent));
 
   EXPECT_THAT(Values(families, "firekeeper_layer_units", "layer"),
               Contains("zeros"));
