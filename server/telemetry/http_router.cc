@@ -1,7 +1,10 @@
 #include "server/telemetry/http_router.h"
 
 #include <exception>
+#include <string>
 #include <utility>
+
+#include "server/telemetry/runbooks.h"
 
 namespace firekeeper::server {
 namespace {
@@ -20,14 +23,7 @@ HttpRouter::HttpRouter(const Gate& gate, HttpAnswers answers, Logger& logger)
     : gate_(gate),
       answers_(std::move(answers)),
       logger_(logger),
-      pages_{
-          {"/metrics", [this](const auto& request,
-                              auto& response) { Metrics(request, response); }},
-          {"/healthz", [](const auto& /*request*/,
-                          auto& response) { Answer(response, 200, "ok\n"); }},
-          {"/readyz", [this](const auto& /*request*/, auto& response) {
-             Ready(response);
-           }}} {
+      pages_(Pages()) {
   // Everything is answered here, before the library reads a body.
   set_pre_routing_handler(
       [this](const httplib::Request& request, httplib::Response& response) {
@@ -36,6 +32,24 @@ HttpRouter::HttpRouter(const Gate& gate, HttpAnswers answers, Logger& logger)
       });
   set_default_headers(
       {{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}});
+}
+
+std::map<std::string, HttpRouter::Page> HttpRouter::Pages() {
+  std::map<std::string, Page> pages{
+      {"/metrics", [this](const auto& request,
+                          auto& response) { Metrics(request, response); }},
+      {"/healthz", [](const auto& /*request*/,
+                      auto& response) { Answer(response, 200, "ok\n"); }},
+      {"/readyz",
+       [this](const auto& /*request*/, auto& response) { Ready(response); }}};
+  for (const auto& [name, text] : Runbooks()) {
+    pages.emplace("/runbooks/" + std::string(name),
+                  [&text = text](const auto& /*request*/, auto& response) {
+                    // What browsers show; text/markdown they save.
+                    response.set_content(text.data(), text.size(), kTextType);
+                  });
+  }
+  return pages;
 }
 
 void HttpRouter::Converse(httplib::Stream& stream) {

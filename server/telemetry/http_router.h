@@ -16,7 +16,8 @@ namespace firekeeper::server {
 
 // The library's server without its listener: it parses one request and writes
 // one answer. GET and HEAD only; other methods get 405, other paths 404.
-// /metrics asks the gate (401 without a token), /healthz and /readyz do not.
+// /metrics asks the gate (401 without a token); /healthz, /readyz and
+// /runbooks/NAME do not.
 //
 // Thread-safe.
 class HttpRouter : private httplib::Server {
@@ -30,6 +31,7 @@ class HttpRouter : private httplib::Server {
  private:
   using Page = std::function<void(const httplib::Request&, httplib::Response&)>;
 
+  [[nodiscard]] std::map<std::string, Page> Pages();
   void Route(const httplib::Request& request, httplib::Response& response);
   void Metrics(const httplib::Request& request, httplib::Response& response);
   void Ready(httplib::Response& response);

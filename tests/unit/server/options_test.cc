@@ -165,10 +165,10 @@ TEST_F(OptionsTest, RefusesWhatIsNoTomlWithItsLine) {
 TEST_F(OptionsTest, LettersBeyondAsciiStandInTextsAndComments) {
   const auto line = Parse(
       {"--config",
-       WriteConfig("max-runs = 7 # été\nhost = \"\"\"\\\n  clé\"\"\"\n")});
+       WriteConfig("max-runs = 7 # été\nport-file = \"\"\"\\\n  clé\"\"\"\n")});
 
   ASSERT_THAT(line, IsOk());
-  EXPECT_EQ(line->options.host, "clé");
+  EXPECT_EQ(line->options.port_file, "clé");
 }
 
 TEST_F(OptionsTest, RefusesAKeyBeyondAsciiWithItsLine) {
