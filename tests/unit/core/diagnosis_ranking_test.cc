@@ -277,6 +277,28 @@ TEST(ConsequencesTest, AHealthyRunLosesNothing) {
   EXPECT_FALSE(cost.stalled);
 }
 
+TEST(ConsequencesTest, DepthExplainsSomeBornDeadUnits) {
+  const FactsBuilder run;
+  const Consequences cost = Diagnose(run.facts()).consequences;
+
+  // Inputs become more alike from layer to layer; none becomes one half.
+  double before = 0.0;
+  for (std::size_t i = 1; i < 4; ++i) {
+    ASSERT_TRUE(cost.layers[i].expected_born_dead.has_value());
+    EXPECT_GT(*cost.layers[i].expected_born_dead, before);
+    before = *cost.layers[i].expected_born_dead;
+  }
+  EXPECT_LT(before, static_cast<double>(cost.layers[3].unit_count) / 2.0);
+}
+
+TEST(ConsequencesTest, WithoutWhatLayersReadNothingIsExpected) {
+  FactsBuilder run;
+  run.Without(Signal::kActivation).Without(Signal::kInput);
+
+  EXPECT_THAT(Diagnose(run.facts()).consequences.layers,
+              Each(Field(&LayerCapacity::expected_born_dead, std::nullopt)));
+}
+
 TEST(RemedyTest, EveryFindingNamesOneThatHelps) {
   FactsBuilder run = LargeInputs(3.0);
   run.Scalar(kLearningRateScalar, {0.5});

@@ -137,5 +137,32 @@ TEST_F(LayerAlarmTest, SaysWhenALayerStopsReportingAndWhenItIsBack) {
               ElementsAre("data_resumed/info"));
 }
 
+TEST_F(LayerAlarmTest, TheGravestAlarmIsActiveUntilItIsOver) {
+  EXPECT_EQ(alarm_.active(), LayerAlarms());
+  SeeDead(20);
+  EXPECT_EQ(alarm_.active(), LayerAlarms{.dying = true});
+  SeeDead(50);
+  EXPECT_EQ(alarm_.active(), LayerAlarms{.dead = true});
+  SeeDead(100);
+  EXPECT_EQ(alarm_.active(), LayerAlarms{.collapsed = true});
+  SeeDead(20);
+  SeeDead(19);
+  EXPECT_EQ(alarm_.active(), LayerAlarms{.dying = true}) << "hysteresis";
+  SeeDead(0);
+  EXPECT_EQ(alarm_.active(), LayerAlarms());
+}
+
+TEST_F(LayerAlarmTest, MissingDataAndNanAreActiveBesideIt) {
+  EXPECT_THAT(NamesOf(alarm_.Observe({.step = 1,
+                                      .units = 8,
+                                      .silent = 7,
+                                      .non_finite = 1,
+                                      .windows_without_data = 3})),
+              ElementsAre("non_finite/critical", "no_data/warning"));
+
+  const LayerAlarms both{.non_finite = true, .no_data = true};
+  EXPECT_EQ(alarm_.active(), both);
+}
+
 }  // namespace
 }  // namespace firekeeper::core
