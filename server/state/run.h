@@ -194,7 +194,7 @@ class Run {
                  WriteBatch* batch) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PutScalars(WriteBatch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PutEvents() ABSL_EXCLUSIVE_LOCKS_REQUIRED(assess_mutex_);
-  void PutUnitsOf(const std::vector<RunEvent>& events, WriteBatch* batch)
+  void PutUnitsOf(const std::vector<RunEvent>& events, WriteBatch* batch) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(assess_mutex_);
   void RestoreFacts(const StoredRun& stored, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

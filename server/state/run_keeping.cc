@@ -107,7 +107,8 @@ void Run::PutEvents() {
   if (!deleted_) place_.journal.Add(std::move(batch));
 }
 
-void Run::PutUnitsOf(const std::vector<RunEvent>& events, WriteBatch* batch) {
+void Run::PutUnitsOf(const std::vector<RunEvent>& events,
+                     WriteBatch* batch) const {
   const bool any = std::ranges::any_of(
       events, [](const RunEvent& event) { return !event.layer.empty(); });
   if (!any) return;
