@@ -186,6 +186,7 @@ Server::Server(Options options, Gate gate, Logger& logger,
                .open_timeout = absl::FromChrono(options_.open_timeout),
                .idle_timeout = absl::FromChrono(options_.stream_idle)}),
       diagnostics_(queries_, gate_, grpc_metrics_),
+      json_api_(queries_),
       collector_(registry_.board(), registry_.memory(), options_.series_budget,
                  [this] {
                    return TransportGauges{
@@ -204,13 +205,19 @@ absl::Status Server::Listen(const TlsMaterial& tls) {
                                  options_.limits.max_connections);
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
-  auto http = HttpServer::Bind({.host = options_.http_host,
-                                .port = options_.http_port,
-                                .threads = options_.http_threads},
-                               tls, gate_,
-                               {.metrics = [this] { return Metrics(); },
-                                .ready = [this] { return ready_.load(); }},
-                               logger_);
+  auto http = HttpServer::Bind(
+      {.host = options_.http_host,
+       .port = options_.http_port,
+       .threads = options_.http_threads},
+      tls, gate_,
+      {.metrics = [this] { return Metrics(); },
+       .ready = [this] { return ready_.load(); },
+       .api =
+           [this](const std::string& tenant, const std::string& method,
+                  const HttpParameters& parameters) {
+             return json_api_.Answer(tenant, method, parameters);
+           }},
+      logger_);
   if (absl::IsInvalidArgument(http.status())) {
     return AsCredentialError(http.status());
   }

@@ -33,6 +33,7 @@
 #include "server/telemetry/grpc_metrics.h"
 #include "server/telemetry/http_server.h"
 #include "server/telemetry/process_metrics.h"
+#include "server/web/json_api.h"
 
 namespace firekeeper::server {
 
@@ -94,6 +95,7 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding)
   const Queries queries_;
   IngestService ingest_;
   DiagnosticsService diagnostics_;
+  const JsonApi json_api_;
   const Collector collector_;
   std::atomic<bool> ready_{false};
   // Not null after Listen().

@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "server/telemetry/runbooks.h"
@@ -11,6 +12,9 @@ namespace {
 
 constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 constexpr const char* kTextType = "text/plain; charset=utf-8";
+constexpr const char* kJsonType = "application/json";
+// Followed by a method.
+constexpr std::string_view kApiPath = "/api/v1/";
 
 void Answer(httplib::Response& response, int status, const char* text) {
   response.status = status;
@@ -38,6 +42,8 @@ std::map<std::string, HttpRouter::Page> HttpRouter::Pages() {
   std::map<std::string, Page> pages{
       {"/metrics", [this](const auto& request,
                           auto& response) { Metrics(request, response); }},
+      {std::string(kApiPath),
+       [this](const auto& request, auto& response) { Api(request, response); }},
       {"/healthz", [](const auto& /*request*/,
                       auto& response) { Answer(response, 200, "ok\n"); }},
       {"/readyz",
@@ -59,7 +65,9 @@ void HttpRouter::Converse(httplib::Stream& stream) {
 
 void HttpRouter::Route(const httplib::Request& request,
                        httplib::Response& response) {
-  const auto page = pages_.find(request.path);
+  const auto page =
+      pages_.find(request.path.starts_with(kApiPath) ? std::string(kApiPath)
+                                                     : request.path);
   if (page == pages_.end()) return Answer(response, 404, "not found\n");
   if (request.method != "GET" && request.method != "HEAD") {
     response.set_header("Allow", "GET, HEAD");
@@ -78,14 +86,29 @@ void HttpRouter::Route(const httplib::Request& request,
   }
 }
 
+std::optional<std::string> HttpRouter::TenantOf(
+    const httplib::Request& request, httplib::Response& response) const {
+  auto tenant = gate_.TenantOf(request.get_header_value("Authorization"));
+  if (tenant.ok()) return *std::move(tenant);
+  response.set_header("WWW-Authenticate", "Bearer");
+  Answer(response, 401, "a known token is needed\n");
+  return std::nullopt;
+}
+
 void HttpRouter::Metrics(const httplib::Request& request,
                          httplib::Response& response) {
-  const auto tenant = gate_.TenantOf(request.get_header_value("Authorization"));
-  if (!tenant.ok()) {
-    response.set_header("WWW-Authenticate", "Bearer");
-    return Answer(response, 401, "a known token is needed\n");
-  }
+  if (!TenantOf(request, response)) return;
   response.set_content(answers_.metrics(), kMetricsType);
+}
+
+void HttpRouter::Api(const httplib::Request& request,
+                     httplib::Response& response) {
+  const auto tenant = TenantOf(request, response);
+  if (!tenant) return;
+  const HttpReply reply = answers_.api(
+      *tenant, request.path.substr(kApiPath.size()), request.params);
+  response.status = reply.status;
+  response.set_content(reply.body, kJsonType);
 }
 
 void HttpRouter::Ready(httplib::Response& response) {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "server/logging.h"
@@ -16,8 +17,8 @@ namespace firekeeper::server {
 
 // The library's server without its listener: it parses one request and writes
 // one answer. GET and HEAD only; other methods get 405, other paths 404.
-// /metrics asks the gate (401 without a token); /healthz, /readyz and
-// /runbooks/NAME do not.
+// /metrics and /api/v1/METHOD ask the gate (401 without a token); /healthz,
+// /readyz and /runbooks/NAME do not.
 //
 // Thread-safe.
 class HttpRouter : private httplib::Server {
@@ -33,7 +34,11 @@ class HttpRouter : private httplib::Server {
 
   [[nodiscard]] std::map<std::string, Page> Pages();
   void Route(const httplib::Request& request, httplib::Response& response);
+  // The caller's; empty, with the answer given, where the gate has none.
+  std::optional<std::string> TenantOf(const httplib::Request& request,
+                                      httplib::Response& response) const;
   void Metrics(const httplib::Request& request, httplib::Response& response);
+  void Api(const httplib::Request& request, httplib::Response& response);
   void Ready(httplib::Response& response);
 
   const Gate& gate_;

@@ -84,8 +84,14 @@ bool Contains(std::string_view text, std::string_view part) {
 // to a request that is one: what requests are made of is chosen here.
 std::string RequestFrom(Choices& choices) {
   constexpr std::array kMethods{"GET", "HEAD", "POST", "OPTIONS", "PRI", ""};
-  constexpr std::array kTargets{"/metrics", "/healthz",    "/readyz",
-                                "/",        "/%6detrics?", "http://x/metrics"};
+  constexpr std::array kTargets{"/metrics",
+                                "/healthz",
+                                "/readyz",
+                                "/",
+                                "/%6detrics?",
+                                "/api/v1/List?a=%62&a=",
+                                "/runbooks/FirekeeperLayerDead",
+                                "http://x/metrics"};
   constexpr std::array kVersions{"HTTP/1.1", "HTTP/1.0", "HTTP/2.0", ""};
   constexpr std::array kHeaders{"Authorization: Bearer open-sesame",
                                 "Authorization: Bearer ",
@@ -141,7 +147,14 @@ void Check(Choices& choices) {
                            if (throws) throw std::runtime_error("no figures");
                            return std::string(kSecret);
                          },
-                     .ready = [] { return false; }},
+                     .ready = [] { return false; },
+                     .api =
+                         [](const std::string& tenant, const std::string&,
+                            const HttpParameters&) {
+                           Require(tenant == "tenant",
+                                   "the gate names callers");
+                           return HttpReply{.body = std::string(kSecret)};
+                         }},
                     logger);
   const std::size_t bound = choices.Below(4) == 0
                                 ? static_cast<std::size_t>(choices.Below(256))

@@ -24,13 +24,24 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
+// Says what was asked.
+HttpReply Echo(const std::string& tenant, const std::string& method,
+               const HttpParameters& parameters) {
+  std::string text = tenant + " asks " + method;
+  for (const auto& [name, value] : parameters) {
+    text += " " + name + "=" + value;
+  }
+  return {.status = method == "None" ? 404 : 200, .body = text};
+}
+
 class HttpServerTest : public ::testing::Test {
  protected:
   void Start(const Gate& gate = Gate()) {
     gate_ = gate;
     auto server = HttpServer::Bind(settings_, TlsMaterial(), gate_,
                                    {.metrics = [this] { return metrics_(); },
-                                    .ready = [this] { return ready_.load(); }},
+                                    .ready = [this] { return ready_.load(); },
+                                    .api = &Echo},
                                    logger_);
     ASSERT_THAT(server, IsOk());
     server_ = *std::move(server);
@@ -104,6 +115,28 @@ TEST_F(HttpServerTest, MetricsNeedATokenWhereTokensAreOn) {
               StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(Ask("GET /healthz"), StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(Ask("GET /readyz"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerTest, TheApiIsGivenMethodAndDecodedParameters) {
+  Start();
+
+  EXPECT_THAT(Ask("GET /api/v1/GetRun?runId=team%2Frun+1&states=A&states=B"),
+              AllOf(StartsWith("HTTP/1.1 200 "),
+                    HasSubstr("Content-Type: application/json"),
+                    EndsWith("default asks GetRun runId=team/run 1 states=A "
+                             "states=B")));
+  EXPECT_THAT(Ask("GET /api/v1/None"), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(Ask("POST /api/v1/GetRun", "Content-Length: 0\r\n"),
+              StartsWith("HTTP/1.1 405 "));
+}
+
+TEST_F(HttpServerTest, TheApiKnowsTheTenantOfTheToken) {
+  Start(*Gate::Parse("alpha red\n"));
+
+  EXPECT_THAT(Ask("GET /api/v1/ListRuns"), StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(
+      Ask("GET /api/v1/ListRuns", "Authorization: Bearer alpha\r\n"),
+      AllOf(StartsWith("HTTP/1.1 200 "), EndsWith("red asks ListRuns")));
 }
 
 TEST_F(HttpServerTest, AThrowingAnswerIsAnErrorAndTheNextOneIsNot) {
