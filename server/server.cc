@@ -138,7 +138,7 @@ absl::StatusOr<Options> FitToDescriptors(Options options, Logger& logger) {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
                                                       Logger& logger,
-                                                      NowFunction now) {
+                                                      const NowFunction& now) {
   auto tls =
       ReadTlsMaterial(options.tls_cert, options.tls_key, options.client_ca);
   if (!tls.ok()) return AsCredentialError(tls.status());
@@ -151,9 +151,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   auto keeper = StoreKeeper::Open(options, logger);
   if (!keeper.ok()) return keeper.status();
 
-  std::unique_ptr<Server> server(
-      new Server(*std::move(fitted), *std::move(gate), logger, std::move(now),
-                 *std::move(keeper)));
+  std::unique_ptr<Server> server(new Server(
+      *std::move(fitted), *std::move(gate), logger, now, *std::move(keeper)));
   absl::Status status = server->keeper_->Recover(server->registry_);
   server->registry_.RecordWith(&server->recorder_);
   if (status.ok()) status = server->Listen(*tls);

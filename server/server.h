@@ -49,7 +49,8 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // descriptors, kDataLoss where the data directory cannot be used, kInternal
   // otherwise.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
-      const Options& options, Logger& logger, NowFunction now = &absl::Now);
+      const Options& options, Logger& logger,
+      const NowFunction& now = &absl::Now);
   // Shuts down without grace.
   ~Server();
   Server(const Server&) = delete;

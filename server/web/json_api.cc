@@ -70,6 +70,7 @@ HttpReply ReplyOf(const absl::Status& status) {
 
 std::string FieldNames(const Descriptor& request) {
   std::vector<std::string> names;
+  names.reserve(static_cast<std::size_t>(request.field_count()));
   for (int i = 0; i < request.field_count(); ++i) {
     names.push_back(request.field(i)->json_name());
   }

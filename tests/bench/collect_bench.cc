@@ -131,7 +131,7 @@ std::int64_t Number(const char* text) {
   std::int64_t value = 0;
   if (!absl::SimpleAtoi(text, &value) || value < 1) {
     std::fprintf(stderr, "collect_bench: %s is no positive number\n", text);
-    std::exit(2);
+    std::abort();
   }
   return value;
 }

@@ -29,7 +29,7 @@ HttpReply Echo(const std::string& tenant, const std::string& method,
                const HttpParameters& parameters) {
   std::string text = tenant + " asks " + method;
   for (const auto& [name, value] : parameters) {
-    text += " " + name + "=" + value;
+    text.append(" ").append(name).append("=").append(value);
   }
   return {.status = method == "None" ? 404 : 200, .body = text};
 }

@@ -117,8 +117,9 @@ TEST(LifecycleTest, AMissingShardNeitherRevivesNorKillsAgain) {
 TEST(LifecycleTest, TheLayerSaysHowManyDeathsLast) {
   EvidenceBuilder evidence(4);
   evidence.Windows(12, kEnough, kEnough).Fire(0, 95);
-  for (std::int64_t window = 0; window < 12; ++window)
+  for (std::int64_t window = 0; window < 12; ++window) {
     evidence.Fire(3, 10 * window);
+  }
 
   const LayerLife life = Evaluate(evidence).life;
 

@@ -24,7 +24,7 @@ using ::testing::IsEmpty;
 
 class FlightTableTest : public ::testing::Test {
  protected:
-  ~FlightTableTest() override { std::remove(path_.c_str()); }
+  void TearDown() override { std::remove(path_.c_str()); }
 
   std::unique_ptr<FlightTable> Open() {
     auto table = FlightTable::Open(path_);
