@@ -77,12 +77,16 @@ std::vector<LayerEvent> LayerAlarm::Observe(const LayerSituation& now) {
 }
 
 LayerAlarms LayerAlarm::active() const {
-  return {.dying = level_ == Level::kDying,
-          .dead = level_ == Level::kHalfDead,
+  // A suspicion says nothing of the units that are dead for certain.
+  const Level certain =
+      level_ == Level::kSuspected ? LevelOfShare(dead_share_) : level_;
+  return {.dying = certain == Level::kDying,
+          .dead = certain == Level::kHalfDead,
           .collapse_suspected = level_ == Level::kSuspected,
           .collapsed = level_ == Level::kCollapsed,
           .non_finite = non_finite_,
-          .no_data = no_data_};
+          .no_data = no_data_,
+          .windows_without_data = windows_without_data_};
 }
 
 void LayerAlarm::ReportCounts(const LayerSituation& now,
@@ -127,7 +131,10 @@ LayerAlarm::Level LayerAlarm::LevelOf(const LayerSituation& now) const {
       now.silent_clusters >= settings_.suspect_clusters) {
     return Level::kSuspected;
   }
-  const double share = DeadShare(now);
+  return LevelOfShare(DeadShare(now));
+}
+
+LayerAlarm::Level LayerAlarm::LevelOfShare(double share) const {
   if (share >= settings_.critical_dead_share) return Level::kHalfDead;
   if (share >= settings_.warn_dead_share) return Level::kDying;
   return Level::kQuiet;
@@ -154,6 +161,8 @@ bool LayerAlarm::StillHolds(const LayerSituation& now) const {
 
 void LayerAlarm::ReportLevel(const LayerSituation& now,
                              std::vector<LayerEvent>* events) {
+  if (now.step < 0) return;
+  dead_share_ = DeadShare(now);
   const Level level = LevelOf(now);
   if (level == level_ || (level < level_ && StillHolds(now))) return;
   const Level before = level_;
@@ -205,6 +214,7 @@ void LayerAlarm::ReportLevel(const LayerSituation& now,
 
 void LayerAlarm::ReportData(const LayerSituation& now,
                             std::vector<LayerEvent>* events) {
+  windows_without_data_ = now.windows_without_data;
   const bool missing = now.windows_without_data >= settings_.no_data_windows;
   if (missing == no_data_) return;
   no_data_ = missing;

@@ -72,7 +72,8 @@ struct LayerEvent {
   std::string message;
 };
 
-// What is wrong with a layer now. Of the first four at most one.
+// What is wrong with a layer now. Of dying, dead and collapsed at most one; a
+// suspicion may stand beside the first two.
 struct LayerAlarms {
   bool dying = false;               // warn_dead_share is reached
   bool dead = false;                // critical_dead_share is
@@ -80,6 +81,7 @@ struct LayerAlarms {
   bool collapsed = false;           // all units dead, or proven so
   bool non_finite = false;
   bool no_data = false;
+  std::uint64_t windows_without_data = 0;
 
   friend bool operator==(const LayerAlarms&, const LayerAlarms&) = default;
 };
@@ -93,7 +95,8 @@ class LayerAlarm {
   explicit LayerAlarm(const AlarmSettings& settings) : settings_(settings) {}
 
   // What is new since the last call. An alarm that rises is reported at once;
-  // one that falls only when it is over.
+  // one that falls only when it is over. Where nothing is known of the layer,
+  // as when an attempt begins anew, its death is neither.
   [[nodiscard]] std::vector<LayerEvent> Observe(const LayerSituation& now);
 
   // What was reported and is not over.
@@ -120,8 +123,13 @@ class LayerAlarm {
   void ReportLevel(const LayerSituation& now, std::vector<LayerEvent>* events);
   void ReportData(const LayerSituation& now, std::vector<LayerEvent>* events);
 
+  // By the share of dead units alone.
+  [[nodiscard]] Level LevelOfShare(double share) const;
+
   AlarmSettings settings_;
   Level level_ = Level::kQuiet;
+  double dead_share_ = 0.0;
+  std::uint64_t windows_without_data_ = 0;
   std::uint64_t deaths_ = 0;    // reported so far
   std::uint64_t revivals_ = 0;  // reported so far
   bool non_finite_ = false;

@@ -257,6 +257,8 @@ void Server::Accept() {
     acceptor_->HandleNewConnection(&connection);
   });
   keeper_->Tell([this] { ingest_.OnCommitted(); });
+  // The first scrape after a restart has every run, or alerts would clear.
+  registry_.Sweep();
   sweeper_ = std::jthread([this](const std::stop_token& stop) { Sweep(stop); });
   ready_ = true;
   http_->Start();

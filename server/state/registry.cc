@@ -155,7 +155,11 @@ void Registry::Sweep() {
     run->Sweep(now);
     run->AssessClosedWindows(now);
     if (SweepOut(*run, now)) continue;
-    if (run->OnMetrics(now)) pages.push_back(run->Page(now));
+    if (run->OnMetrics(now)) {
+      pages.push_back(run->Page(now));
+    } else {
+      run->ForgetPage();
+    }
   }
   board_.Post(std::move(pages));
 }

@@ -138,6 +138,8 @@ class Run {
   // Everything that /metrics tells of the run. Layers are those of the last
   // look, or of now where there was none or one was declared since.
   [[nodiscard]] std::shared_ptr<const RunPage> Page(absl::Time now);
+  // The next Page() begins anew: a run that is not shown keeps none.
+  void ForgetPage();
 
   [[nodiscard]] RunView View(absl::Time now) const;
   // Layers in forward order (order, then name).
@@ -210,8 +212,12 @@ class Run {
   // For the scalars that the diagnosis reads.
   void KeepHistory(const std::string& name, std::int64_t step, double value)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  [[nodiscard]] RunLook Look(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
-  [[nodiscard]] LayerPages PagesOf(const LayerList& layers)
+  // `views` receives what each layer shows beside what is looked at.
+  [[nodiscard]] RunLook Look(absl::Time now, std::vector<LayerView>* views)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Adds what the assessment says of each layer.
+  [[nodiscard]] std::shared_ptr<const LayerPages> PagesOf(
+      std::vector<LayerView> views)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(assess_mutex_);
   [[nodiscard]] std::uint64_t Version() const;
 
@@ -228,10 +234,10 @@ class Run {
   std::atomic<std::uint64_t> closings_{0};
   std::uint64_t assessed_closings_ ABSL_GUARDED_BY(assess_mutex_) = 0;
   bool silent_ ABSL_GUARDED_BY(assess_mutex_) = false;
-  // Of the look at paged_version_.
+  // Of the last look; null before it.
   std::shared_ptr<const LayerPages> layer_pages_ ABSL_GUARDED_BY(assess_mutex_);
-  std::uint64_t paged_version_ ABSL_GUARDED_BY(assess_mutex_) = 0;
   std::uint64_t kept_events_ ABSL_GUARDED_BY(assess_mutex_) = 0;  // newest id
+  std::string kept_assessment_ ABSL_GUARDED_BY(assess_mutex_);
   const Limits limits_;
   const StateSettings settings_;
   MemoryBudget& memory_;

@@ -9,13 +9,6 @@
 namespace firekeeper::server {
 namespace {
 
-core::EventSeverity SeverityOf(const core::Finding& finding) {
-  if (!finding.is_fault) return core::EventSeverity::kInfo;
-  return finding.cause == core::Cause::kNumericalFailure
-             ? core::EventSeverity::kCritical
-             : core::EventSeverity::kWarning;
-}
-
 RunEvent EventOf(const RunLook& look, core::EventKind kind,
                  core::EventSeverity severity, std::string message) {
   RunEvent event;
@@ -28,6 +21,13 @@ RunEvent EventOf(const RunLook& look, core::EventKind kind,
 }
 
 }  // namespace
+
+core::EventSeverity SeverityOf(core::Cause cause) {
+  if (!core::IsFault(cause)) return core::EventSeverity::kInfo;
+  return cause == core::Cause::kNumericalFailure
+             ? core::EventSeverity::kCritical
+             : core::EventSeverity::kWarning;
+}
 
 void RunAssessment::Take(const RunLook& look) {
   TakeLayers(look);
@@ -105,7 +105,7 @@ void RunAssessment::TakeFindings(const RunLook& look) {
     known->second.absent_looks = 0;
     if (!is_new) continue;
     RunEvent event = EventOf(look, core::EventKind::kFinding,
-                             SeverityOf(finding), finding.summary);
+                             SeverityOf(finding.cause), finding.summary);
     event.cause = finding.cause;
     event.step = finding.last_step;
     log_.Append(std::move(event));

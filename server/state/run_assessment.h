@@ -40,6 +40,9 @@ struct AssessedRun {
   absl::Time assessed = absl::InfinitePast();
 };
 
+// How grave it is that the cause was found.
+[[nodiscard]] core::EventSeverity SeverityOf(core::Cause cause);
+
 // Thread-compatible.
 class RunAssessment {
  public:

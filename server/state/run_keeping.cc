@@ -98,8 +98,10 @@ void Run::PutEvents() {
     batch.EraseRange(Table::kEvent, place_.number, EventKey(0),
                      EventKey(newest - limits_.max_events_per_run + 1));
   }
-  if (newest > kept_events_) {
-    batch.Put(Table::kAssessment, place_.number, {}, assessment_.Encode());
+  // Also without an event: an alarm may end, or become less grave, in silence.
+  if (std::string encoded = assessment_.Encode(); encoded != kept_assessment_) {
+    kept_assessment_ = encoded;
+    batch.Put(Table::kAssessment, place_.number, {}, std::move(encoded));
   }
   kept_events_ = newest;
   // Deleted meanwhile: its number may be another run's after a restart.
@@ -146,6 +148,7 @@ absl::Status Run::Restore(const StoredRun& stored, absl::Time now) {
   }
   events_.Restore(stored.events);
   kept_events_ = stored.events.empty() ? 0 : stored.events.back().event_id;
+  kept_assessment_ = stored.assessment;
   return assessment_.Restore(stored.assessment);
 }
 

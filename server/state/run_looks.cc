@@ -49,7 +49,7 @@ std::uint64_t Run::Version() const {
   return version;
 }
 
-RunLook Run::Look(absl::Time now) {
+RunLook Run::Look(absl::Time now, std::vector<LayerView>* views) {
   RunLook look;
   look.now = now;
   core::RunFacts facts;
@@ -58,6 +58,8 @@ RunLook Run::Look(absl::Time now) {
   const std::uint64_t units = UnitCount();
   for (const auto& layer : Layers()) {
     LayerLook seen = layer->Look(units);
+    // At once, while the verdicts of the look are those of now.
+    views->push_back(layer->View(units));
     windows.insert(seen.windows.begin(), seen.windows.end());
     windows_of.push_back(std::move(seen.windows));
     look.layers.push_back(
@@ -107,7 +109,9 @@ void Run::AssessInTurn(absl::Time now) {
   const std::uint64_t closings = closings_.load();
   const std::uint64_t version = Version();
   if (version == assessed_version_) return;
-  assessment_.Take(Look(now));
+  std::vector<LayerView> views;
+  assessment_.Take(Look(now, &views));
+  layer_pages_ = PagesOf(std::move(views));
   PutEvents();
   assessed_version_ = version;
   assessed_closings_ = closings;
@@ -133,25 +137,24 @@ void Run::AssessClosedWindows(absl::Time now) {
   }
 }
 
-LayerPages Run::PagesOf(const LayerList& layers) {
+std::shared_ptr<const LayerPages> Run::PagesOf(std::vector<LayerView> views) {
   std::map<std::string, std::optional<double>> expected;
   for (const core::LayerCapacity& layer :
        Assessed().diagnosis.consequences.layers) {
     expected.emplace(layer.layer, layer.expected_born_dead);
   }
-  const std::uint64_t units = UnitCount();
   LayerPages pages;
-  pages.reserve(layers.size());
-  for (const auto& layer : layers) {
-    const std::string& name = layer->spec().name;
+  pages.reserve(views.size());
+  for (LayerView& view : views) {
+    const std::string name = view.spec.name;
     const auto found = expected.find(name);
-    pages.push_back({.view = layer->View(units),
+    pages.push_back({.view = std::move(view),
                      .alarms = assessment_.AlarmsOf(name),
                      .expected_born_dead = found == expected.end()
                                                ? std::nullopt
                                                : found->second});
   }
-  return pages;
+  return std::make_shared<const LayerPages>(std::move(pages));
 }
 
 std::shared_ptr<const RunPage> Run::Page(absl::Time now) {
@@ -159,13 +162,20 @@ std::shared_ptr<const RunPage> Run::Page(absl::Time now) {
   page->view = View(now);
   const LayerList layers = Layers();
   const absl::MutexLock assessing(&assess_mutex_);
-  if (!layer_pages_ || layer_pages_->size() != layers.size() ||
-      paged_version_ != assessed_version_) {
-    layer_pages_ = std::make_shared<const LayerPages>(PagesOf(layers));
-    paged_version_ = assessed_version_;
+  if (!layer_pages_ || layer_pages_->size() != layers.size()) {
+    const std::uint64_t units = UnitCount();
+    std::vector<LayerView> views;
+    views.reserve(layers.size());
+    for (const auto& layer : layers) views.push_back(layer->View(units));
+    layer_pages_ = PagesOf(std::move(views));
   }
   page->layers = layer_pages_;
   return page;
+}
+
+void Run::ForgetPage() {
+  const absl::MutexLock assessing(&assess_mutex_);
+  layer_pages_ = nullptr;
 }
 
 AssessedRun Run::Assessed() const {

@@ -43,7 +43,12 @@ bool Run::RetireIfUnused() {
 
 bool Run::OnMetrics(absl::Time now) const {
   const absl::MutexLock lock(&mutex_);
-  return now - facts_.ended <= absl::FromChrono(settings_.ended_metrics_ttl);
+  if (facts_.ended != absl::InfiniteFuture()) {
+    return now - facts_.ended <= absl::FromChrono(settings_.ended_metrics_ttl);
+  }
+  // A query may have brought one back from the store that died long ago.
+  return HasOpenStream() ||
+         now - facts_.last_seen <= absl::FromChrono(settings_.silent_run_ttl);
 }
 
 RunView Run::View(absl::Time now) const {

@@ -18,18 +18,27 @@ using prometheus::MetricType;
 struct LayerEntry {
   const RunView* run = nullptr;
   const LayerPage* layer = nullptr;
-  double bad_ratio = 0.0;
+  double badness = 0.0;
 };
 
-double BadRatio(const LayerView& layer) {
+// Layers with an alarm come before all others, then those with most units that
+// are dead, silent, not finite or unknown.
+double Badness(const LayerPage& layer) {
   const auto count = [&](core::HealthState state) {
-    return layer.units_by_state.at(static_cast<std::size_t>(state));
+    return layer.view.units_by_state.at(static_cast<std::size_t>(state));
   };
   const auto bad = static_cast<double>(
       count(core::HealthState::kDead) + count(core::HealthState::kBornDead) +
-      count(core::HealthState::kDeadOnSet) + count(core::HealthState::kSilent));
-  return bad /
-         static_cast<double>(std::max<core::Index>(layer.spec.unit_count, 1));
+      count(core::HealthState::kDeadOnSet) + count(core::HealthState::kSilent) +
+      count(core::HealthState::kNonFinite) +
+      count(core::HealthState::kUnknown));
+  const double ratio = bad / static_cast<double>(std::max<core::Index>(
+                                 layer.view.spec.unit_count, 1));
+  const core::LayerAlarms& alarms = layer.alarms;
+  const bool alarmed = alarms.dying || alarms.dead ||
+                       alarms.collapse_suspected || alarms.collapsed ||
+                       alarms.non_finite || alarms.no_data;
+  return alarmed ? 1.0 + ratio : ratio;
 }
 
 // Takes series from the budget while they fit and counts those that do not.
@@ -39,12 +48,13 @@ class Budget {
 
   bool Take(std::uint64_t series) {
     if (series > left_) {
-      dropped_ += series;
+      Drop(series);
       return false;
     }
     left_ -= series;
     return true;
   }
+  void Drop(std::uint64_t series) { dropped_ += series; }
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
  private:
@@ -69,15 +79,21 @@ std::vector<MetricFamily> Collector::Collect() const {
   std::vector<LayerEntry> layers;
   for (const auto& page : *pages) {
     const RunView& run = page->view;
-    if (budget.Take(RunFamilies::SeriesOfRun(run))) families.AddRun(run);
+    const bool is_shown = budget.Take(RunFamilies::SeriesOfRun(run));
+    if (is_shown) families.AddRun(run);
     for (const LayerPage& layer : *page->layers) {
-      layers.push_back({&run, &layer, BadRatio(layer.view)});
+      // Alerts on a layer ask whether its run has ended.
+      if (is_shown) {
+        layers.push_back({&run, &layer, Badness(layer)});
+      } else {
+        budget.Drop(RunFamilies::SeriesOfLayer(layer));
+      }
     }
   }
   // Stable: among equals the order of runs and layers decides, so that the
   // same layers are shown at every scrape.
   std::ranges::stable_sort(layers, std::ranges::greater(),
-                           &LayerEntry::bad_ratio);
+                           &LayerEntry::badness);
   for (const LayerEntry& entry : layers) {
     if (!budget.Take(RunFamilies::SeriesOfLayer(*entry.layer))) continue;
     families.AddLayer(*entry.run, *entry.layer);

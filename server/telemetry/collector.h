@@ -26,9 +26,10 @@ struct TransportGauges {
 class Collector final : public prometheus::Collectable {
  public:
   // At most `series_budget` series of runs and layers: runs come first, then
-  // the layers with the greatest share of dead and silent units. The rest is
-  // counted in firekeeper_series_dropped. Requires: board and memory outlive
-  // the collector; `transport` may be called from any thread.
+  // their layers, those with an alarm before the others, then by the share of
+  // units that are not known to be alive and well. The rest is counted in
+  // firekeeper_series_dropped. Requires: board and memory outlive the
+  // collector; `transport` may be called from any thread.
   Collector(const RunBoard& board, const MemoryBudget& memory,
             std::uint64_t series_budget,
             std::function<TransportGauges()> transport);

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "server/state/run_assessment.h"
 #include "server/telemetry/families.h"
 
 namespace firekeeper::server {
@@ -99,10 +100,15 @@ constexpr std::array<Alarm, 6> kAlarms{
      {"non_finite", &core::LayerAlarms::non_finite},
      {"no_data", &core::LayerAlarms::no_data}}};
 
-constexpr std::array<Row<LayerView>, 7> kLayerRows{{
+constexpr std::array<Row<LayerView>, 8> kLayerRows{{
     {"firekeeper_layer_units", "Units of the layer.", MetricType::Gauge,
      [](const LayerView& layer) {
        return static_cast<double>(layer.spec.unit_count);
+     }},
+    {"firekeeper_layer_order",
+     "Place of the layer in the network, 0 for the first.", MetricType::Gauge,
+     [](const LayerView& layer) {
+       return static_cast<double>(layer.spec.order);
      }},
     {"firekeeper_layer_coverage_shards_received",
      "Data shards that contributed to the newest closed window, of the worst "
@@ -241,6 +247,10 @@ RunFamilies::RunFamilies()
           "Units that depth and how alike the inputs are explain as born dead; "
           "absent where that was not measured.",
           MetricType::Gauge)),
+      without_data_(Family("firekeeper_layer_windows_without_data",
+                           "Windows that the run closed after the last one in "
+                           "which anything of the layer came.",
+                           MetricType::Gauge)),
       signal_(FamiliesOf(kSignalRows)) {}
 
 std::size_t RunFamilies::SeriesOfRun(const RunView& run) {
@@ -251,7 +261,7 @@ std::size_t RunFamilies::SeriesOfRun(const RunView& run) {
 std::size_t RunFamilies::SeriesOfLayer(const LayerPage& layer) {
   const auto signals = static_cast<std::size_t>(
       std::ranges::count_if(layer.view.signals, IsShown));
-  return kLayerRows.size() + (kHealthStateCount - 1) + kAlarms.size() +
+  return kLayerRows.size() + (kHealthStateCount - 1) + kAlarms.size() + 1 +
          (layer.expected_born_dead ? 1 : 0) + signals * kSignalRows.size();
 }
 
@@ -262,7 +272,9 @@ void RunFamilies::AddRun(const RunView& run) {
     AddSample(&scalar_, With(labels, "name", name), value);
   }
   for (const FindingView& finding : run.findings) {
-    AddSample(&finding_, With(labels, "cause", core::Name(finding.cause)),
+    AddSample(&finding_,
+              With(With(labels, "cause", core::Name(finding.cause)), "severity",
+                   core::Name(SeverityOf(finding.cause))),
               finding.score);
   }
   for (const Outcome& outcome : kOutcomes) {
@@ -286,6 +298,7 @@ void RunFamilies::AddLayer(const RunView& run, const LayerPage& page) {
     AddSample(&alarms_, With(labels, "alarm", alarm.name),
               page.alarms.*alarm.holds ? 1.0 : 0.0);
   }
+  AddSample(&without_data_, labels, ToDouble(page.alarms.windows_without_data));
   if (page.expected_born_dead) {
     AddSample(&expected_, labels, *page.expected_born_dead);
   }
@@ -309,6 +322,7 @@ std::vector<MetricFamily> RunFamilies::Take() {
   families.push_back(std::move(states_));
   families.push_back(std::move(alarms_));
   families.push_back(std::move(expected_));
+  families.push_back(std::move(without_data_));
   move_all(signal_);
   std::erase_if(families, [](const MetricFamily& family) {
     return family.metric.empty();

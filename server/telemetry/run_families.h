@@ -36,6 +36,7 @@ class RunFamilies {
   prometheus::MetricFamily states_;
   prometheus::MetricFamily alarms_;
   prometheus::MetricFamily expected_;
+  prometheus::MetricFamily without_data_;
   std::vector<prometheus::MetricFamily> signal_;
 };
 

@@ -152,6 +152,29 @@ TEST_F(LayerAlarmTest, TheGravestAlarmIsActiveUntilItIsOver) {
   EXPECT_EQ(alarm_.active(), LayerAlarms());
 }
 
+TEST_F(LayerAlarmTest, ASuspicionLeavesActiveWhatIsCertain) {
+  SeeDead(60);
+  EXPECT_THAT(NamesOf(alarm_.Observe({.step = ++step_,
+                                      .units = 100,
+                                      .dead = 60,
+                                      .silent = 40,
+                                      .silent_clusters = 64})),
+              ElementsAre("collapse_suspected/warning"));
+
+  const LayerAlarms both{.dead = true, .collapse_suspected = true};
+  EXPECT_EQ(alarm_.active(), both);
+}
+
+TEST_F(LayerAlarmTest, ANewAttemptIsNoRecovery) {
+  SeeDead(60);
+
+  // Nothing is known of it yet.
+  EXPECT_THAT(alarm_.Observe({.step = -1, .units = 100}), IsEmpty());
+  EXPECT_EQ(alarm_.active(), LayerAlarms{.dead = true});
+
+  EXPECT_THAT(SeeDead(0), ElementsAre("layer_recovered/info"));
+}
+
 TEST_F(LayerAlarmTest, MissingDataAndNanAreActiveBesideIt) {
   EXPECT_THAT(NamesOf(alarm_.Observe({.step = 1,
                                       .units = 8,
@@ -160,7 +183,8 @@ TEST_F(LayerAlarmTest, MissingDataAndNanAreActiveBesideIt) {
                                       .windows_without_data = 3})),
               ElementsAre("non_finite/critical", "no_data/warning"));
 
-  const LayerAlarms both{.non_finite = true, .no_data = true};
+  const LayerAlarms both{
+      .non_finite = true, .no_data = true, .windows_without_data = 3};
   EXPECT_EQ(alarm_.active(), both);
 }
 

@@ -261,6 +261,32 @@ TEST_F(CollectorTest, OutOfBudgetSeriesAreLeftOutAndCounted) {
       << "runs come before layers";
 }
 
+TEST_F(CollectorTest, ALayerWithAnAlarmComesBeforeASilentOne) {
+  Stream("digits", {"zeros", "nan"});
+  v1::Snapshot zeros = build::MakeTensorSnapshot(0);
+  zeros.set_layer("zeros");
+  zeros.mutable_tensor()->set_data(
+      std::string(zeros.tensor().data().size(), '\0'));
+  v1::Snapshot nan = zeros;
+  nan.set_layer("nan");
+  nan.mutable_tensor()->set_data(
+      std::string(nan.tensor().data().size(), '\xff'));
+  Send(build::Batched(2, {zeros, nan}));
+  Send(build::Reporting(build::MakeProgress(0)));
+  registry_.Sweep();
+  const auto page = registry_.board().Read()->front();
+  const auto layer = std::ranges::find_if(
+      *page->layers,
+      [](const LayerPage& each) { return each.view.spec.name == "nan"; });
+  ASSERT_NE(layer, page->layers->end());
+
+  const auto families = Collect(RunFamilies::SeriesOfRun(page->view) +
+                                RunFamilies::SeriesOfLayer(*layer));
+
+  EXPECT_THAT(Values(families, "firekeeper_layer_units", "layer"),
+              UnorderedElementsAre("nan"));
+}
+
 TEST_F(CollectorTest, TheWorstLayersStayInTheBudget) {
   // "fc1" is observed and fires; a layer of zeros is silent.
   Stream("digits", {"zeros", "unobserved"});

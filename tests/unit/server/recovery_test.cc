@@ -34,6 +34,7 @@ using ::firekeeper::testing::MakeGap;
 using ::firekeeper::testing::MakeOpen;
 using ::firekeeper::testing::MakeProgress;
 using ::firekeeper::testing::MakeSummarySnapshot;
+using ::firekeeper::testing::MakeTensorSnapshot;
 using ::firekeeper::testing::MemoryStore;
 using ::firekeeper::testing::Opening;
 using ::firekeeper::testing::SessionDriver;
@@ -599,6 +600,31 @@ TEST_F(RecoveryTest, AWindowThatLostAContributionStaysMissingData) {
 
   EXPECT_THAT(Everything(),
               ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
+}
+
+TEST_F(RecoveryTest, AnAlarmThatEndedWithoutAnEventIsNotBack) {
+  const auto non_finite = [this] {
+    kept_.registry().Sweep();
+    const auto pages = kept_.registry().board().Read();
+    return pages->front()->layers->front().alarms.non_finite;
+  };
+  Open();
+  v1::Snapshot nan = MakeTensorSnapshot(0);
+  nan.mutable_tensor()->set_data(
+      std::string(nan.tensor().data().size(), '\xff'));
+  ASSERT_THAT(driver_->Send(++seq_, {nan}), IsOk());
+  Progress(0);
+  ASSERT_TRUE(non_finite());
+  for (std::int64_t step = 1; step < 200 && non_finite(); ++step) {
+    Send(step);
+    Progress(step);
+  }
+  ASSERT_FALSE(non_finite());
+  kept_.Commit();
+
+  Crash();
+
+  EXPECT_FALSE(non_finite());
 }
 
 // A run of three sources with everything that can happen to it, by chance.

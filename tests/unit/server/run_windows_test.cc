@@ -267,6 +267,15 @@ TEST_F(RunWindowsTest, AnEndedRunLeavesTheMetricsAfterItsTtl) {
   EXPECT_FALSE(run_.OnMetrics(AtSeconds(301)));
 }
 
+TEST_F(RunWindowsTest, ASilentRunLeavesTheMetricsAfterItsTtl) {
+  OpenRank(0, 1);
+  run_.Disconnect(handles_.at(0), now_);
+  const absl::Duration ttl = absl::FromChrono(SmallSettings().silent_run_ttl);
+
+  EXPECT_TRUE(run_.OnMetrics(now_ + ttl));
+  EXPECT_FALSE(run_.OnMetrics(now_ + ttl + absl::Seconds(1)));
+}
+
 TEST_F(RunWindowsTest, AnEndedRunExpiresAfterItsTtl) {
   OpenRank(0, 1);
   run_.End(now_);
