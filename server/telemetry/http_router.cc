@@ -1,10 +1,13 @@
 #include "server/telemetry/http_router.h"
 
+#include <atomic>
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/telemetry/runbooks.h"
 
 namespace firekeeper::server {
@@ -21,11 +24,56 @@ void Answer(httplib::Response& response, int status, const char* text) {
   response.set_content(text, kTextType);
 }
 
+struct Refusal {
+  int status;
+  const char* name;  // of the gRPC status that goes with it
+  const char* text;
+};
+constexpr Refusal kNotFound{404, "NOT_FOUND", "not found"};
+constexpr Refusal kOnlyReads{405, "UNIMPLEMENTED", "only GET and HEAD"};
+constexpr Refusal kNoRanges{400, "INVALID_ARGUMENT", "ranges are not served"};
+constexpr Refusal kNoToken{401, "UNAUTHENTICATED", "a known token is needed"};
+constexpr Refusal kBusy{503, "UNAVAILABLE",
+                        "too many queries at a time; ask again"};
+constexpr Refusal kInternal{500, "INTERNAL", "internal error"};
+
+bool IsApi(const httplib::Request& request) {
+  return request.path.starts_with(kApiPath);
+}
+
+// Whoever asks for JSON is refused in JSON.
+void Refuse(const httplib::Request& request, httplib::Response& response,
+            const Refusal& refusal) {
+  response.status = refusal.status;
+  if (!IsApi(request)) {
+    response.set_content(std::string(refusal.text) + "\n", kTextType);
+    return;
+  }
+  response.set_content(
+      absl::StrCat(R"({"error":{"code":)", refusal.status, R"(,"status":")",
+                   refusal.name, R"(","message":")", refusal.text, R"("}})"),
+      kJsonType);
+}
+
+// Gives back what a query has taken.
+class Admission {
+ public:
+  explicit Admission(std::atomic<std::uint32_t>& taken) : taken_(taken) {}
+  ~Admission() { --taken_; }
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+
+ private:
+  std::atomic<std::uint32_t>& taken_;
+};
+
 }  // namespace
 
-HttpRouter::HttpRouter(const Gate& gate, HttpAnswers answers, Logger& logger)
+HttpRouter::HttpRouter(const Gate& gate, HttpAnswers answers,
+                       std::uint32_t max_queries, Logger& logger)
     : gate_(gate),
       answers_(std::move(answers)),
+      max_queries_(max_queries),
       logger_(logger),
       pages_(Pages()) {
   // Everything is answered here, before the library reads a body.
@@ -66,23 +114,22 @@ void HttpRouter::Converse(httplib::Stream& stream) {
 void HttpRouter::Route(const httplib::Request& request,
                        httplib::Response& response) {
   const auto page =
-      pages_.find(request.path.starts_with(kApiPath) ? std::string(kApiPath)
-                                                     : request.path);
-  if (page == pages_.end()) return Answer(response, 404, "not found\n");
+      pages_.find(IsApi(request) ? std::string(kApiPath) : request.path);
+  if (page == pages_.end()) return Refuse(request, response, kNotFound);
   if (request.method != "GET" && request.method != "HEAD") {
     response.set_header("Allow", "GET, HEAD");
-    return Answer(response, 405, "only GET and HEAD\n");
+    return Refuse(request, response, kOnlyReads);
   }
   // A thousand overlapping ranges would multiply the answer.
   if (request.has_header("Range")) {
-    return Answer(response, 400, "ranges are not served\n");
+    return Refuse(request, response, kNoRanges);
   }
   try {
     page->second(request, response);
   } catch (const std::exception& error) {
     logger_.Error("http_answer_failed", {{"path", request.path},
                                          {"error", std::string(error.what())}});
-    Answer(response, 500, "internal error\n");
+    Refuse(request, response, kInternal);
   }
 }
 
@@ -91,7 +138,7 @@ std::optional<std::string> HttpRouter::TenantOf(
   auto tenant = gate_.TenantOf(request.get_header_value("Authorization"));
   if (tenant.ok()) return *std::move(tenant);
   response.set_header("WWW-Authenticate", "Bearer");
-  Answer(response, 401, "a known token is needed\n");
+  Refuse(request, response, kNoToken);
   return std::nullopt;
 }
 
@@ -105,6 +152,9 @@ void HttpRouter::Api(const httplib::Request& request,
                      httplib::Response& response) {
   const auto tenant = TenantOf(request, response);
   if (!tenant) return;
+  const std::uint32_t taken = queries_++;
+  const Admission admission(queries_);
+  if (taken >= max_queries_) return Refuse(request, response, kBusy);
   const HttpReply reply = answers_.api(
       *tenant, request.path.substr(kApiPath.size()), request.params);
   response.status = reply.status;

@@ -4,6 +4,8 @@
 
 #include <httplib.h>
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -23,8 +25,11 @@ namespace firekeeper::server {
 // Thread-safe.
 class HttpRouter : private httplib::Server {
  public:
-  // Requires: `gate` and `logger` outlive the router.
-  HttpRouter(const Gate& gate, HttpAnswers answers, Logger& logger);
+  // At most `max_queries` of /api/v1 are answered at a time, others get 503: a
+  // slow one must not hold up /metrics and the probes. Requires: `gate` and
+  // `logger` outlive the router.
+  HttpRouter(const Gate& gate, HttpAnswers answers, std::uint32_t max_queries,
+             Logger& logger);
 
   // Reads a request and writes its answer. What is no request ends without one.
   void Converse(httplib::Stream& stream);
@@ -43,6 +48,8 @@ class HttpRouter : private httplib::Server {
 
   const Gate& gate_;
   const HttpAnswers answers_;
+  const std::uint32_t max_queries_;
+  std::atomic<std::uint32_t> queries_{0};
   Logger& logger_;
   const std::map<std::string, Page> pages_;
 };

@@ -1,5 +1,6 @@
 #include "server/telemetry/http_server.h"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -18,7 +19,9 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Bind(
   if (!listener.ok()) return listener.status();
   return std::unique_ptr<HttpServer>(new HttpServer(
       settings, *std::move(listener), *std::move(context),
-      std::make_unique<HttpRouter>(gate, std::move(answers), logger), logger));
+      std::make_unique<HttpRouter>(gate, std::move(answers),
+                                   std::max(1U, settings.threads - 1), logger),
+      logger));
 }
 
 HttpServer::HttpServer(HttpSettings settings,

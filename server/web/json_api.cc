@@ -4,6 +4,7 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -19,33 +20,26 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using Json = nlohmann::json;
 
-// google/rpc/code.proto names these for HTTP.
+// google/rpc/code.proto names these for HTTP; the others are 500.
+constexpr std::array<std::pair<absl::StatusCode, int>, 12> kHttpStatuses{
+    {{absl::StatusCode::kInvalidArgument, 400},
+     {absl::StatusCode::kFailedPrecondition, 400},
+     {absl::StatusCode::kOutOfRange, 400},
+     {absl::StatusCode::kUnauthenticated, 401},
+     {absl::StatusCode::kPermissionDenied, 403},
+     {absl::StatusCode::kNotFound, 404},
+     {absl::StatusCode::kAborted, 409},
+     {absl::StatusCode::kAlreadyExists, 409},
+     {absl::StatusCode::kResourceExhausted, 429},
+     {absl::StatusCode::kUnimplemented, 501},
+     {absl::StatusCode::kUnavailable, 503},
+     {absl::StatusCode::kDeadlineExceeded, 504}}};
+
 int HttpStatusOf(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kOk:
-      return 200;
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kOutOfRange:
-      return 400;
-    case absl::StatusCode::kUnauthenticated:
-      return 401;
-    case absl::StatusCode::kPermissionDenied:
-      return 403;
-    case absl::StatusCode::kNotFound:
-      return 404;
-    case absl::StatusCode::kAborted:
-    case absl::StatusCode::kAlreadyExists:
-      return 409;
-    case absl::StatusCode::kResourceExhausted:
-      return 429;
-    case absl::StatusCode::kUnimplemented:
-      return 501;
-    case absl::StatusCode::kUnavailable:
-      return 503;
-    default:
-      return 500;
+  for (const auto& [each, http] : kHttpStatuses) {
+    if (each == code) return http;
   }
+  return 500;
 }
 
 // Whatever the bytes are: what is no UTF-8 is replaced.
@@ -139,8 +133,12 @@ absl::StatusOr<std::string> Ask(const Queries& queries,
     return status;
   }
   std::string answer;
-  // Fails for Any of unknown types only, which no answer holds.
-  (void)google::protobuf::util::MessageToJsonString(response, &answer);
+  if (const auto written =
+          google::protobuf::util::MessageToJsonString(response, &answer);
+      !written.ok()) {
+    // A time beyond year 9999, say.
+    return absl::InternalError(std::string(written.message()));
+  }
   return answer;
 }
 

@@ -155,7 +155,7 @@ void Check(Choices& choices) {
                                    "the gate names callers");
                            return HttpReply{.body = std::string(kSecret)};
                          }},
-                    logger);
+                    /*max_queries=*/1, logger);
   const std::size_t bound = choices.Below(4) == 0
                                 ? static_cast<std::size_t>(choices.Below(256))
                                 : std::size_t{64} << 10U;

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "tests/integration/loopback.h"
 #include "tests/support/status_matchers.h"
 
@@ -41,7 +42,7 @@ class HttpServerTest : public ::testing::Test {
     auto server = HttpServer::Bind(settings_, TlsMaterial(), gate_,
                                    {.metrics = [this] { return metrics_(); },
                                     .ready = [this] { return ready_.load(); },
-                                    .api = &Echo},
+                                    .api = api_},
                                    logger_);
     ASSERT_THAT(server, IsOk());
     server_ = *std::move(server);
@@ -59,6 +60,9 @@ class HttpServerTest : public ::testing::Test {
   Logger logger_{LogFormat::kText, LogLevel::kInfo, log_};
   std::function<std::string()> metrics_ = [] { return "up 1\n"; };
   std::atomic<bool> ready_{true};
+  std::function<HttpReply(const std::string&, const std::string&,
+                          const HttpParameters&)>
+      api_ = &Echo;
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -126,8 +130,43 @@ TEST_F(HttpServerTest, TheApiIsGivenMethodAndDecodedParameters) {
                     EndsWith("default asks GetRun runId=team/run 1 states=A "
                              "states=B")));
   EXPECT_THAT(Ask("GET /api/v1/None"), StartsWith("HTTP/1.1 404 "));
+}
+
+TEST_F(HttpServerTest, WhoeverAsksForJsonIsRefusedInJson) {
+  Start(*Gate::Parse("alpha red\n"));
+
+  EXPECT_THAT(
+      Ask("GET /api/v1/ListRuns"),
+      AllOf(StartsWith("HTTP/1.1 401 "),
+            HasSubstr("Content-Type: application/json"),
+            EndsWith(R"({"error":{"code":401,"status":"UNAUTHENTICATED",)"
+                     R"("message":"a known token is needed"}})")));
   EXPECT_THAT(Ask("POST /api/v1/GetRun", "Content-Length: 0\r\n"),
-              StartsWith("HTTP/1.1 405 "));
+              AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr(R"("code":405)")));
+}
+
+TEST_F(HttpServerTest, SlowQueriesLeaveAThreadToMetricsAndProbes) {
+  settings_.threads = 2;
+  absl::Notification asked;
+  absl::Notification answer;
+  api_ = [&](const std::string&, const std::string&, const HttpParameters&) {
+    asked.Notify();
+    answer.WaitForNotification();
+    return HttpReply{.body = "late"};
+  };
+  Start();
+  const auto slow = ConnectTo(server_->port());
+  const std::string request =
+      "GET /api/v1/DiagnoseRun HTTP/1.1\r\nHost: x\r\n\r\n";
+  ASSERT_EQ(send(slow.get(), request.data(), request.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(request.size()));
+  asked.WaitForNotification();
+
+  EXPECT_THAT(Ask("GET /api/v1/ListRuns"), StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(Ask("GET /metrics"), StartsWith("HTTP/1.1 200 "));
+
+  answer.Notify();
+  EXPECT_THAT(testing::ReadToEnd(slow.get()), EndsWith("late"));
 }
 
 TEST_F(HttpServerTest, TheApiKnowsTheTenantOfTheToken) {
