@@ -7,6 +7,7 @@ import contextlib
 import json
 import pathlib
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -44,6 +45,40 @@ def training(server: processes.Server, *flags: str) -> Iterator[None]:
         trainer.wait(timeout=30)
 
 
+def wait_for_steps(
+    server: processes.Server, prometheus: watchers.Prometheus, attempt: int = 1
+) -> None:
+    """Until much of an attempt was judged, and the rules evaluated with it."""
+
+    def is_far() -> bool:
+        asked = processes.run(
+            "firekeeper", f"--endpoint={server.endpoint}", "--json", "run", "digits"
+        )
+        if asked.returncode != 0:
+            return False
+        run = json.loads(asked.stdout)
+        return len(run["attempts"]) == attempt and int(run["last_step"]) > 2000
+
+    processes.wait_for(f"much of attempt {attempt}", is_far, seconds=60)
+    now = time.time()
+    processes.wait_for(
+        "Prometheus to know of it",
+        lambda: prometheus.query(
+            f"firekeeper_run_assessed_timestamp_seconds > {now}"
+            f" and on (run) timestamp(run:firekeeper_units:sum) > {now + 2}"
+        ),
+        seconds=60,
+    )
+
+
+def resolved(webhook: watchers.Webhook, layer: str) -> list[dict[str, Any]]:
+    return webhook.alerts(
+        lambda alert: alert["labels"]["alertname"] == "FirekeeperLayerDead"
+        and alert["labels"]["layer"] == layer
+        and alert["status"] == "resolved"
+    )
+
+
 def test_a_dying_layer_is_told_and_the_remedy_clears_it(
     server: processes.Server, tmp_path: pathlib.Path
 ) -> None:
@@ -75,35 +110,41 @@ def test_a_dying_layer_is_told_and_the_remedy_clears_it(
         with urllib.request.urlopen(annotations["runbook_url"], timeout=10) as response:
             assert response.read().decode().startswith("# FirekeeperLayerDead\n")
 
+        resolved_before = len(resolved(webhook, layer))
         with training(server, HEALTHY):
             processes.wait_for(
                 "somebody to be told that it is over",
-                lambda: webhook.alerts(
-                    lambda alert: alert["labels"]["alertname"] == "FirekeeperLayerDead"
-                    and alert["labels"]["layer"] == layer
-                    and alert["status"] == "resolved"
-                ),
+                lambda: len(resolved(webhook, layer)) > resolved_before,
                 seconds=60,
             )
-            # Because of the remedy, not because the run was over.
+            wait_for_steps(server, prometheus, attempt=2)
+            # Because of the remedy: not because the run was over, and for good.
             ended = prometheus.query('firekeeper_run_ended{run="digits"}')
             assert [sample["value"][1] for sample in ended] == ["0"]
+            assert prometheus.query('ALERTS{alertname=~"FirekeeperLayer.*",run="digits"}') == []
+
+
+def test_the_same_rate_again_is_no_remedy(server: processes.Server, tmp_path: pathlib.Path) -> None:
+    with watchers.prometheus(tmp_path, server.http_port) as prometheus:
+        for attempt in (1, 2):
+            with training(server, KILLING):
+                processes.wait_for(
+                    f"attempt {attempt} to kill a layer",
+                    lambda: prometheus.query('ALERTS{alertname="FirekeeperLayerDead"}'),
+                    seconds=60,
+                )
+                wait_for_steps(server, prometheus, attempt)
+                assert prometheus.query('ALERTS{alertname="FirekeeperLayerDead"}')
 
 
 def test_a_healthy_run_raises_nothing(server: processes.Server, tmp_path: pathlib.Path) -> None:
     with watchers.prometheus(tmp_path, server.http_port) as prometheus:
-
-        def trained_on() -> list[dict[str, Any]]:
-            return prometheus.query(
-                "min by (run) (layer:firekeeper_coverage:ratio)"
-                " and on (run) firekeeper_run_step > 2000"
-                " and on (run) changes(firekeeper_layer_evaluated_step[1m]) > 3"
-            )
-
         with training(server, HEALTHY):
-            processes.wait_for("Prometheus to have seen much of the run", trained_on, seconds=60)
-            assert prometheus.query("count(ALERTS_FOR_STATE)") == []
-            assert prometheus.alerts() == []
+            wait_for_steps(server, prometheus)
+
+            # At no time; what Prometheus says of its own scrapes is not the run's.
+            raised = prometheus.query('count_over_time(ALERTS{run!=""}[10m])')
+            assert [sample["metric"]["alertname"] for sample in raised] == []
 
 
 def test_every_runbook_is_served_as_it_is_written(server: processes.Server) -> None:

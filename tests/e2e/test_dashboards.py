@@ -14,7 +14,7 @@ from test_alerting import KILLING, training
 
 DASHBOARDS = sorted((watchers.DEPLOY / "grafana" / "dashboards").glob("*.json"))
 # Grafana's own, short enough for a run of seconds.
-BUILT_IN = {"__rate_interval": "5s", "__interval": "1s"}
+BUILT_IN = {"__rate_interval": "10s", "__interval": "1s"}
 
 
 def value_of(

@@ -36,28 +36,25 @@ def listening(log_path: pathlib.Path, *command: str) -> Iterator[int]:
 
 
 class Prometheus:
-    """Answers what a running Prometheus knows; nothing while it cannot say."""
+    """A running Prometheus."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
 
-    def _data(self, path: str) -> dict[str, Any]:
+    def is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as response:
-                data: dict[str, Any] = json.load(response)["data"]
+            with urllib.request.urlopen(self.url + "/-/ready", timeout=10) as response:
+                return bool(response.status == 200)
         except OSError:
-            return {}
-        return data
+            return False
 
     def query(self, expression: str) -> list[dict[str, Any]]:
+        """What it knows now; fails where it cannot say."""
         quoted = urllib.parse.quote(expression)
-        result: list[dict[str, Any]] = self._data(f"/api/v1/query?query={quoted}").get("result", [])
+        url = f"{self.url}/api/v1/query?query={quoted}"
+        with urllib.request.urlopen(url, timeout=10) as response:
+            result: list[dict[str, Any]] = json.load(response)["data"]["result"]
         return result
-
-    def alerts(self) -> list[dict[str, Any]]:
-        """Pending and firing."""
-        alerts: list[dict[str, Any]] = self._data("/api/v1/alerts").get("alerts", [])
-        return alerts
 
 
 @contextlib.contextmanager
@@ -70,8 +67,9 @@ def prometheus(
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     server = f"127.0.0.1:{http_port}"
     config["global"].update(
-        scrape_interval="200ms",
-        scrape_timeout="200ms",
+        scrape_interval="500ms",
+        # A scrape that is late on a busy machine is no server that is down.
+        scrape_timeout="500ms",
         evaluation_interval="200ms",
         external_labels={"firekeeper": f"http://{server}"},
     )
@@ -88,7 +86,9 @@ def prometheus(
         f"--storage.tsdb.path={folder / 'tsdb'}",
         "--web.listen-address=127.0.0.1:0",
     ) as port:
-        yield Prometheus(port)
+        prometheus = Prometheus(port)
+        processes.wait_for("Prometheus to be ready", prometheus.is_ready, seconds=60)
+        yield prometheus
 
 
 def _faster(route: dict[str, Any]) -> None:

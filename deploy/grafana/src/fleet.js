@@ -8,6 +8,7 @@ import {
 } from './parts.js';
 
 const RUNS = 'tenant=~"$tenant"';
+const FAULTS = `firekeeper_run_finding{${RUNS},severity!="info"}`;
 const RUN_URL = '/d/firekeeper-training?${datasource:queryparam}&${__url_time_range}'
   + '&var-tenant=${__data.fields.tenant}&var-run=${__data.fields.run}';
 
@@ -31,7 +32,7 @@ function tableOfRuns() {
     queries: [
       rows(`max by (tenant, run) (run:firekeeper_worst_layer_dead_units:ratio{${RUNS}})`, 'worst'),
       rows(`max by (tenant, run) (run:firekeeper_dead_units:ratio{${RUNS}})`, 'dead'),
-      rows(`count by (tenant, run) (firekeeper_run_finding{${RUNS}})`, 'findings'),
+      rows(`count by (tenant, run) (${FAULTS})`, 'findings'),
       rows(`min by (tenant, run) (layer:firekeeper_coverage:ratio{${RUNS}})`, 'coverage'),
       rows(`max by (tenant, run) (firekeeper_run_step{${RUNS}})`, 'step'),
       rows(`min by (tenant, run) (run:firekeeper_silence:seconds{${RUNS}})`, 'silence'),
@@ -43,7 +44,7 @@ function tableOfRuns() {
   for (const [name, properties] of [
     column('Value #worst', 'Worst layer', 'percentunit', shareSteps(0.2, 0.5)),
     column('Value #dead', 'Dead units', 'percentunit', shareSteps(0.05, 0.2)),
-    column('Value #findings', 'Findings', 'short', steps([null, COLOUR.dying])),
+    column('Value #findings', 'Faults', 'short', steps([null, COLOUR.dying])),
     column('Value #coverage', 'Coverage', 'percentunit', steps([null, COLOUR.dead], [1, COLOUR.alive])),
     column('Value #step', 'Step', 'none'),
     column('Value #silence', 'Silent for', 's', steps([null, COLOUR.alive], [120, COLOUR.dying], [600, COLOUR.dead])),
@@ -74,7 +75,7 @@ export function fleet() {
       title: 'Runs with a fault',
       description: 'Runs of which the diagnosis found at least one cause.',
       unit: 'short',
-      queries: [instant(`count(count by (tenant, run) (firekeeper_run_finding{${RUNS}})) or vector(0)`)],
+      queries: [instant(`count(count by (tenant, run) (${FAULTS})) or vector(0)`)],
     }).thresholds(steps([null, COLOUR.alive], [1, COLOUR.dying])))
     .withPanel(stat({
       width: 6,

@@ -20,6 +20,7 @@ export const COLOUR = {
   collapsed: '#000000',
   unknown: '#999999',
   silent: '#56B4E9',
+  nan: '#CC79A7',
   other: '#0072B2',
 };
 

@@ -2,23 +2,51 @@
 
 import { HeatmapColorOptionsBuilder, PanelBuilder as Heatmap } from '@grafana/grafana-foundation-sdk/heatmap';
 import { PanelBuilder as StateTimeline } from '@grafana/grafana-foundation-sdk/statetimeline';
+import { PanelBuilder as Table } from '@grafana/grafana-foundation-sdk/table';
 
 import {
   COLOUR, annotation, bars, board, fill, fixedColour, instant, labelVariable, labelsVariable,
-  legend, lines, linkTo, query, row, shareSteps, stat, steps,
+  legend, lines, linkTo, query, row, rows, shareSteps, stat, steps,
 } from './parts.js';
 
 const RUN = 'tenant="$tenant",run="$run"';
+const FAULTS = `firekeeper_run_finding{${RUN},severity!="info"}`;
 const LAYER = `${RUN},layer=~"$layer"`;
-const LEVELS = { dying: 1, dead: 2, collapse_suspected: 3, collapsed: 4 };
+// The gravest that holds is shown.
+const LEVELS = { no_data: 1, dying: 2, dead: 3, collapse_suspected: 4, collapsed: 5, non_finite: 6 };
 
-// Of the alarms about death at most one holds.
 const alarmLevel = Object.entries(LEVELS)
   .map(([name, level]) => `${level} * firekeeper_layer_alarm{${LAYER},alarm="${name}"}`)
   .join(' or ');
 
 function level(value, text, color, index) {
   return [value, { text, color, index }];
+}
+
+function gradientByDepth() {
+  const ofLayer = (metric) => `max by (layer) (${metric})`;
+  return fill(new Table(), {
+    title: 'Gradient by depth',
+    description: 'Root mean square of the gradient at the output of each layer, from the first to the last. '
+      + 'A slope of many powers of ten is a vanishing or an exploding gradient.',
+    unit: 'sci',
+    width: 12,
+    queries: [
+      rows(ofLayer(`firekeeper_layer_order{${LAYER}}`), 'order'),
+      rows(ofLayer(`firekeeper_layer_signal_root_mean_square{${LAYER},signal="output_gradient"}`), 'gradient'),
+    ],
+  })
+    .withTransformation({ id: 'joinByField', options: { byField: 'layer', mode: 'inner' } })
+    .withTransformation({ id: 'sortBy', options: { sort: [{ field: 'Value #order' }] } })
+    .withTransformation({
+      id: 'organize',
+      options: { excludeByName: { 'Time 1': true, 'Time 2': true, 'Value #order': true } },
+    })
+    .overrideByName('layer', [{ id: 'displayName', value: 'Layer' }])
+    .overrideByName('Value #gradient', [
+      { id: 'displayName', value: 'Gradient' },
+      { id: 'custom.cellOptions', value: { type: 'gauge', mode: 'basic' } },
+    ]);
 }
 
 export function training() {
@@ -36,7 +64,7 @@ export function training() {
     ))
     .annotation(annotation(
       'A cause was found', COLOUR.dying,
-      `firekeeper_run_finding{${RUN}} unless firekeeper_run_finding{${RUN}} offset 1m`,
+      `${FAULTS} unless ${FAULTS} offset 1m`,
       '{{cause}}',
     ))
 
@@ -106,10 +134,12 @@ export function training() {
         type: 'value',
         options: Object.fromEntries([
           level('0', 'healthy', COLOUR.alive, 0),
-          level('1', 'dying', COLOUR.dying, 1),
-          level('2', 'dead', COLOUR.dead, 2),
-          level('3', 'collapse suspected', COLOUR.silent, 3),
-          level('4', 'collapsed', COLOUR.collapsed, 4),
+          level('1', 'no data', COLOUR.unknown, 1),
+          level('2', 'dying', COLOUR.dying, 2),
+          level('3', 'dead', COLOUR.dead, 3),
+          level('4', 'collapse suspected', COLOUR.silent, 4),
+          level('5', 'collapsed', COLOUR.collapsed, 5),
+          level('6', 'NaN or infinity', COLOUR.nan, 6),
         ]),
       }]))
     .withPanel(lines({
@@ -140,22 +170,13 @@ export function training() {
     .withRow(row('Why'))
     .withPanel(bars({
       title: 'Findings',
-      description: 'Causes that the diagnosis found, with their score. '
+      description: 'Faults that the diagnosis found, with their score. '
         + '`firekeeper diagnose` shows evidence and remedies.',
       unit: 'percentunit',
       width: 12,
-      queries: [instant(`max by (cause) (firekeeper_run_finding{${RUN}})`, '{{cause}}')],
+      queries: [instant(`max by (cause) (${FAULTS})`, '{{cause}}')],
     }).min(0).max(1).noValue('no fault found').thresholds(steps([null, COLOUR.dying])))
-    .withPanel(bars({
-      title: 'Gradient by depth',
-      description: 'Root mean square of the gradient at the output of each layer, in forward order of names. '
-        + 'A slope of many powers of ten is a vanishing or an exploding gradient.',
-      unit: 'none',
-      width: 12,
-      queries: [instant(
-        `max by (layer) (firekeeper_layer_signal_root_mean_square{${LAYER},signal="output_gradient"})`, '{{layer}}',
-      )],
-    }).thresholds(steps([null, COLOUR.other])))
+    .withPanel(gradientByDepth())
     .withPanel(lines({
       width: 12,
       title: 'Update ratio',
