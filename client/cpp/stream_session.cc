@@ -128,7 +128,7 @@ absl::Status StreamSession::OnOpened(const v1::Opened& opened, Time now) {
 
 absl::Status StreamSession::OnAck(const v1::Ack& ack) {
   // A tensor that is refused at its first chunk is acknowledged early.
-  if (chunk_ && ack.accepted_seq() == chunk_->seq) AbandonChunks();
+  AbandonChunksOf(ack.accepted_seq());
   if (ack.accepted_seq() >= next_to_send_) {
     return ProtocolError(absl::StrCat("acknowledged snapshot ",
                                       ack.accepted_seq(), "; only ",
@@ -151,7 +151,7 @@ void StreamSession::Acknowledge(std::uint64_t accepted, std::uint64_t durable) {
 }
 
 void StreamSession::OnReject(const v1::Reject& reject) {
-  if (chunk_ && reject.seq() == chunk_->seq) AbandonChunks();
+  AbandonChunksOf(reject.seq());
   if (!ring_.Reject(reject.seq())) return;
   // Doubling distances: a run that is refused a million times is told so
   // twenty times.
@@ -162,9 +162,11 @@ void StreamSession::OnReject(const v1::Reject& reject) {
                    " refused so far)"));
 }
 
-void StreamSession::AbandonChunks() {
+void StreamSession::AbandonChunksOf(std::uint64_t seq) {
+  if (!chunk_ || chunk_->seq != seq) return;
+  // Of a tensor that waits for credit the server has seen nothing.
+  if (chunk_->index > 0) ++next_to_send_;
   chunk_.reset();
-  ++next_to_send_;
 }
 
 std::optional<std::chrono::milliseconds> StreamSession::End(

@@ -71,8 +71,9 @@ class StreamSession {
   absl::Status OnOpened(const v1::Opened& opened, Time now);
   absl::Status OnAck(const v1::Ack& ack);
   void OnReject(const v1::Reject& reject);
-  // The server has done with the tensor in flight.
-  void AbandonChunks();
+  // The server has done with `seq`: if it is the tensor in flight, its other
+  // chunks stay here.
+  void AbandonChunksOf(std::uint64_t seq);
   void Acknowledge(std::uint64_t accepted, std::uint64_t durable);
 
   // Each gives the next message of its kind, or nothing.

@@ -100,8 +100,10 @@ class Outbox:
     def abandon_chunks_of(self, seq: int) -> None:
         """The server has done with ``seq``: if it is in flight, its other chunks stay here."""
         if self._chunk is not None and self._chunk.seq == seq:
+            # Of a tensor that waits for credit the server has seen nothing.
+            if self._chunk.number > 0:
+                self._next_to_send += 1
             self._chunk = None
-            self._next_to_send += 1
 
     def wake_at(self, now: float) -> float:
         """When to ask next() again if nothing else happens."""

@@ -273,6 +273,29 @@ def test_stops_sending_the_chunks_of_a_rejected_tensor() -> None:
     assert request.batch.first_seq == 2
 
 
+def test_no_ack_is_taken_for_a_tensor_that_waits_for_credit() -> None:
+    table = SessionTable(credit=100)
+    table.open()
+    table.push_tensor(0, 2500)
+    assert not table.drain()
+
+    assert table.ack(1, credit=3000) is not None
+
+    assert table.ring.acked == 0
+
+
+def test_a_tensor_that_is_rejected_before_it_is_sent_becomes_a_gap() -> None:
+    table = SessionTable(credit=100)
+    table.open()
+    table.push_tensor(0, 2500)
+    assert not table.drain()
+
+    table.answer(reject=ingest_pb2.Reject(seq=1))
+
+    (request,) = table.drain()
+    assert (request.gap.from_seq, request.gap.to_seq) == (1, 1)
+
+
 def test_an_early_ack_of_a_tensor_stops_its_chunks() -> None:
     table = SessionTable(credit=1500)
     table.open()

@@ -269,6 +269,33 @@ TEST_F(StreamSessionTest, StopsSendingTheChunksOfARejectedTensor) {
   EXPECT_EQ(requests[0].batch().first_seq(), 2U);
 }
 
+TEST_F(StreamSessionTest, NoAckIsTakenForATensorThatWaitsForCredit) {
+  credit_ = 100;
+  Open();
+  PushTensor(0, 2500);
+  ASSERT_THAT(Drain(), IsEmpty());
+
+  EXPECT_FALSE(Ack(1, 3000).ok());
+
+  EXPECT_EQ(ring_.acked(), 0U);
+}
+
+TEST_F(StreamSessionTest, ATensorThatIsRejectedBeforeItIsSentBecomesAGap) {
+  credit_ = 100;
+  Open();
+  PushTensor(0, 2500);
+  ASSERT_THAT(Drain(), IsEmpty());
+  v1::StreamResponse response;
+  response.mutable_reject()->set_seq(1);
+
+  ASSERT_TRUE(session_.OnResponse(response, now_).ok());
+
+  const auto requests = Drain();
+  ASSERT_THAT(requests, SizeIs(1));
+  EXPECT_EQ(requests[0].gap().from_seq(), 1U);
+  EXPECT_EQ(requests[0].gap().to_seq(), 1U);
+}
+
 TEST_F(StreamSessionTest, SendsNothingWhileThrottled) {
   Open();
   v1::StreamResponse response;
