@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -63,8 +64,10 @@ class SignalTrack {
   void NoteSampled(std::int64_t step);
 
   // Closes windows with end <= `before` and those opened before
-  // `opened_before_nanos`; returns how many.
-  std::size_t Close(std::int64_t before, std::int64_t opened_before_nanos);
+  // `opened_before_nanos` (none, without it); returns how many.
+  std::size_t Close(std::int64_t before,
+                    std::int64_t opened_before_nanos =
+                        std::numeric_limits<std::int64_t>::min());
 
   // Every shard a unit range is expected from, in all windows of the newest
   // attempt.

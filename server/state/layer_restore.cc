@@ -42,6 +42,8 @@ TrackRestored LayerState::RestoreTrack(TrackKey key, const TrackRows& rows) {
   for (const std::int64_t first : lost) track.NoteLost(first);
   track.Restored();
   FoldJournal(key, rows, &lost, &track, &restored);
+  // A process that ended may have kept this of the run, not yet of the signal.
+  track.Close(closed_before_);
   for (const std::int64_t first : lost) windows.erase(first);
   track.Restored();
   rows_.Restored(key, track, windows);

@@ -156,6 +156,7 @@ core::SignalTrack LayerState::MakeTrack(TrackKey key) const {
   core::SignalTrack track(SettingsFor(key));
   track.SetRunUnits(run_units_);
   track.BeginAttempt(resume_step_);
+  track.Close(closed_before_);
   track.SetExpectedShards(Expected(signal));
   return track;
 }
@@ -289,6 +290,7 @@ void LayerState::BeginAttempt(std::uint32_t attempt, std::int64_t resume_step,
   const absl::MutexLock lock(&mutex_);
   attempt_ = attempt;
   resume_step_ = resume_step;
+  closed_before_ = std::min(closed_before_, resume_step);
   shares_.clear();
   for (auto& [key, track] : tracks_) {
     track.BeginAttempt(resume_step);
@@ -304,12 +306,18 @@ void LayerState::Retire() {
   shares_.clear();
 }
 
+void LayerState::SetClosedBefore(std::int64_t step) {
+  const absl::MutexLock lock(&mutex_);
+  closed_before_ = step;
+}
+
 bool LayerState::CloseWindows(std::uint32_t attempt, std::int64_t before,
                               absl::Time now) {
   const std::int64_t opened_before =
       absl::ToUnixNanos(now - absl::FromChrono(settings_.window_age));
   const absl::MutexLock lock(&mutex_);
   if (attempt != attempt_) return false;
+  closed_before_ = std::max(closed_before_, before);
   std::size_t closed = 0;
   for (auto& [key, track] : tracks_) {
     closed += track.Close(before, opened_before);

@@ -127,6 +127,9 @@ class LayerState {
   // declared.
   void Resume(std::uint32_t attempt, std::int64_t resume_step);
   TrackRestored RestoreTrack(TrackKey key, const TrackRows& rows);
+  // Of signals yet to come, windows that end at or before `step` are closed
+  // from their first contribution on, as those of the others are.
+  void SetClosedBefore(std::int64_t step);
   // Closes windows that end at or before `before`, and those older than the
   // wall-clock limit. Does nothing where `attempt` was superseded.
   // Returns whether any was closed.
@@ -218,6 +221,7 @@ class LayerState {
   std::map<TrackKey, core::SignalTrack> tracks_ ABSL_GUARDED_BY(mutex_);
   std::uint32_t attempt_ ABSL_GUARDED_BY(mutex_) = 0;
   std::int64_t resume_step_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::int64_t closed_before_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t run_units_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<std::uint32_t, LayerShare> shares_ ABSL_GUARDED_BY(mutex_);
   // Taken from the budget for windows and unit records.

@@ -228,6 +228,7 @@ LayerList Run::DeclareLayers(const OpenRequest& request, const Attempt& attempt,
                                                       .run = place_.number,
                                                       .layer = number});
       layer->BeginAttempt(attempt.number, attempt.resume_step, batch);
+      layer->SetClosedBefore(closed_before_);
       facts_.unit_count += static_cast<std::uint64_t>(spec.unit_count);
       batch->Put(Table::kRun, place_.number, LayerKey(number), Encode(spec));
     }

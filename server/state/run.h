@@ -194,6 +194,8 @@ class Run {
   void PutRun(WriteBatch* batch) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PutSource(std::uint32_t number, const Source& source,
                  WriteBatch* batch) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PutCounters(WriteBatch* batch) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PutScalars(WriteBatch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PutEvents() ABSL_EXCLUSIVE_LOCKS_REQUIRED(assess_mutex_);
   void PutUnitsOf(const std::vector<RunEvent>& events, WriteBatch* batch) const

@@ -49,10 +49,16 @@ void Run::PutSource(std::uint32_t number, const Source& source,
                           .complete_through_step = source.complete_through_step,
                           .last_step = source.last_step,
                           .closed = source.closed}));
+  PutCounters(batch);
+}
+
+void Run::PutCounters(WriteBatch* batch) const {
+  if (!place_.journal.keeps()) return;
   batch->Put(Table::kMark, place_.number, CountersKey(),
              Encode(CountersRecord{.counters = facts_.counters,
                                    .last_seen = facts_.last_seen,
-                                   .last_step = facts_.last_step}));
+                                   .last_step = facts_.last_step,
+                                   .closed_before = closed_before_}));
 }
 
 void Run::PutScalars(WriteBatch* batch) {
@@ -138,6 +144,7 @@ absl::Status Run::Restore(const StoredRun& stored, absl::Time now) {
         LayerPlace{
             .journal = place_.journal, .run = place_.number, .layer = number});
     layer->Resume(attempts_.back()->number, attempts_.back()->resume_step);
+    layer->SetClosedBefore(closed_before_);
     layers_[spec.name] = std::move(layer);
     facts_.unit_count += static_cast<std::uint64_t>(spec.unit_count);
   }
@@ -162,6 +169,7 @@ void Run::RestoreFacts(const StoredRun& stored, absl::Time now) {
     facts_.ended = std::min(stored.run.ended, now);
   }
   facts_.last_step = stored.counters.last_step;
+  closed_before_ = stored.counters.closed_before;
   facts_.counters = stored.counters.counters;
   for (const auto& [name, scalar] : stored.scalars) {
     scalar_steps_[name] = scalar.step;

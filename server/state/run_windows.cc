@@ -50,7 +50,12 @@ void Run::CloseDueWindows(absl::Time now, bool by_age) {
     if (attempts_.empty()) return;
     before = CloseBeforeStep(now);
     if (before <= closed_before_ && !by_age) return;
-    closed_before_ = std::max(closed_before_, before);
+    if (before > closed_before_) {
+      closed_before_ = before;
+      WriteBatch batch;
+      PutCounters(&batch);
+      place_.journal.Add(std::move(batch));
+    }
     attempt = attempts_.back()->number;
     for (const auto& [name, layer] : layers_) layers.push_back(layer);
   }

@@ -1,5 +1,5 @@
-// Serves what HttpRouter answers. cpp-httplib reads requests and writes answers;
-// the listener, the threads and the bounds are ours.
+// Serves what HttpRouter answers. cpp-httplib reads requests and writes
+// answers; the listener, the threads and the bounds are ours.
 
 #pragma once
 

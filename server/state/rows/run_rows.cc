@@ -217,6 +217,7 @@ std::string Encode(const CountersRecord& record) {
   row.set_payload_bytes(record.counters.payload_bytes);
   row.set_last_seen_nanos(absl::ToUnixNanos(record.last_seen));
   row.set_last_step(record.last_step);
+  row.set_closed_before(record.closed_before);
   return row.SerializeAsString();
 }
 
@@ -232,7 +233,8 @@ absl::StatusOr<CountersRecord> DecodeCounters(std::string_view bytes) {
                                      .fenced = row.fenced(),
                                      .payload_bytes = row.payload_bytes()},
                         .last_seen = FromNanos(row.last_seen_nanos()),
-                        .last_step = row.last_step()};
+                        .last_step = row.last_step(),
+                        .closed_before = row.closed_before()};
 }
 
 std::string Encode(const ScalarRecord& record) {

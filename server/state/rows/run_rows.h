@@ -58,6 +58,7 @@ struct CountersRecord {
   RunCounters counters;
   absl::Time last_seen;
   std::int64_t last_step = -1;
+  std::int64_t closed_before = 0;  // windows that end by this step are closed
 };
 
 struct ScalarRecord {

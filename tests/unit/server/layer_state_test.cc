@@ -212,6 +212,20 @@ TEST_F(LayerStateTest, ATrackBegunLateKnowsWhereTheAttemptResumed) {
               StatusIs(absl::StatusCode::kOutOfRange, _));
 }
 
+TEST_F(LayerStateTest, ATrackBegunLateKnowsWhichWindowsAreClosed) {
+  layer_->Declare(0, ShardOf(kUnits, 0, 1));
+  layer_->CloseWindows(1, 8, AtSeconds(0));
+
+  ASSERT_THAT(Merge(0, 4), IsOk());
+  ASSERT_THAT(Merge(0, 8), IsOk());
+
+  const auto windows =
+      layer_->History(core::Signal::kActivation, core::Phase::kTrain);
+  ASSERT_THAT(windows, SizeIs(2));
+  EXPECT_FALSE(windows[0].open);
+  EXPECT_TRUE(windows[1].open);
+}
+
 TEST_F(LayerStateTest, ChargesTheBudgetAndGivesAllBack) {
   layer_->Declare(0, ShardOf(kUnits, 0, 1));
   for (std::int64_t step = 0; step < 200; ++step) {
