@@ -32,6 +32,14 @@ absl::StatusOr<Rows> ReadRows(Store& store, Table table, std::uint64_t run,
   return rows;
 }
 
+// Damaged rows whose loss nobody needs to know of at the next start.
+void EraseCorrupt(Table table, std::uint64_t run, const Rows& rows,
+                  WriteBatch* batch) {
+  for (const std::string& key : rows.corrupt) {
+    batch->EraseRange(table, run, key, key + std::string(1, '\0'));
+  }
+}
+
 RunKey KeyOf(const StoredRun& stored) {
   return {.tenant = stored.run.tenant, .run_id = stored.run.run_id};
 }
@@ -68,12 +76,23 @@ absl::Status TakeHeader(const Rows& rows, StoredRun* stored) {
   return absl::OkStatus();
 }
 
+// The number of the layer that the key is of; the number is taken, whatever the
+// row says.
+std::optional<std::uint32_t> LayerOf(const std::string& key,
+                                     StoredRun* stored) {
+  const auto parts = ParseRunKey(key);
+  if (!parts.ok() || key != LayerKey(parts->number)) return std::nullopt;
+  stored->next_layer = std::max(stored->next_layer, parts->number + 1);
+  return parts->number;
+}
+
 void TakeLayers(const Rows& rows, StoredRun* stored, RecoveryReport* report) {
+  for (const std::string& key : rows.corrupt) LayerOf(key, stored);
   for (const auto& [key, value] : rows.sound) {
-    const auto parts = ParseRunKey(key);
-    if (!parts.ok() || key != LayerKey(parts->number)) continue;
+    const auto number = LayerOf(key, stored);
+    if (!number) continue;
     Take(DecodeLayer(value), report, [&](LayerSpec spec) {
-      stored->layers.emplace(parts->number, std::move(spec));
+      stored->layers.emplace(*number, std::move(spec));
     });
   }
 }
@@ -103,13 +122,17 @@ void TakeMarks(const Rows& rows, StoredRun* stored, RecoveryReport* report) {
 absl::StatusOr<StoredRun> RunReader::ReadRun(std::uint64_t number) {
   StoredRun stored;
   std::map<Table, Rows> tables;
+  WriteBatch erased;
   for (const Table table : {Table::kRun, Table::kMark, Table::kScalar,
                             Table::kEvent, Table::kAssessment}) {
     auto rows = ReadRows(store_, table, number, {}, {});
     if (!rows.ok()) return rows.status();
     report_.corrupt_rows += rows->corrupt.size();
+    // What a run or a layer is cannot be told from anything else.
+    if (table != Table::kRun) EraseCorrupt(table, number, *rows, &erased);
     tables.emplace(table, *std::move(rows));
   }
+  if (!erased.empty()) registry_.journal().Add(std::move(erased));
   if (absl::Status header = TakeHeader(tables[Table::kRun], &stored);
       !header.ok()) {
     return header;

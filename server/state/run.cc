@@ -222,7 +222,7 @@ LayerList Run::DeclareLayers(const OpenRequest& request, const Attempt& attempt,
   for (const auto& [spec, share] : request.layers) {
     std::shared_ptr<LayerState>& layer = layers_[spec.name];
     if (!layer) {
-      const auto number = static_cast<std::uint32_t>(layers_.size() - 1);
+      const std::uint32_t number = next_layer_++;
       layer = std::make_shared<LayerState>(spec, settings_, memory_,
                                            LayerPlace{.journal = place_.journal,
                                                       .run = place_.number,

@@ -35,6 +35,8 @@ namespace firekeeper::server {
 struct StoredRun {
   RunRecord run;
   std::map<std::uint32_t, LayerSpec> layers;
+  // Greater than the number of any layer, also of one whose row is damaged.
+  std::uint32_t next_layer = 0;
   std::map<std::uint32_t, SourceRecord> sources;
   std::map<std::uint32_t, SharesRecord> shares;
   CountersRecord counters;
@@ -259,6 +261,8 @@ class Run {
   std::set<std::string> changed_scalars_ ABSL_GUARDED_BY(mutex_);
   AssessedRun assessed_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t last_incarnation_ ABSL_GUARDED_BY(mutex_) = 0;
+  // A layer whose declaration was lost keeps its number, and its rows.
+  std::uint32_t next_layer_ ABSL_GUARDED_BY(mutex_) = 0;
   // Windows that end by this step were closed.
   std::int64_t closed_before_ ABSL_GUARDED_BY(mutex_) = 0;
   // When it came back from the store; its time in memory begins anew.

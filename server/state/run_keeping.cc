@@ -149,6 +149,7 @@ absl::Status Run::Restore(const StoredRun& stored, absl::Time now) {
     facts_.unit_count += static_cast<std::uint64_t>(spec.unit_count);
   }
   facts_.layer_count = layers_.size();
+  next_layer_ = stored.next_layer;
   RestoreShares(stored);
   for (const auto& [name, layer] : layers_) {
     layer->SetRunUnits(facts_.unit_count);

@@ -148,10 +148,13 @@ absl::Status SqliteWriter::TakeOwnership() {
 }
 
 absl::Status SqliteWriter::PrepareStatements() {
+  // Whoever reads the row again finds it there.
   auto quarantine = connection_.Prepare(
       "INSERT INTO quarantine "
       "(table_number, run, key, value, reason, unix_seconds) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+      "SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM "
+      "quarantine "
+      "WHERE table_number = ?1 AND run = ?2 AND key = ?3 AND value = ?4)");
   if (!quarantine.ok()) return quarantine.status();
   quarantine_ = *std::move(quarantine);
   tables_.reserve(kTables.size());
@@ -178,7 +181,6 @@ absl::Status SqliteWriter::PrepareTable(Table table) {
       statements.put,
       "INSERT INTO " + name + " (run, key, value) VALUES (?1, ?2, ?3) " +
           "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value"));
-  status.Update(prepare(statements.erase, erase + " AND key = ?2"));
   status.Update(prepare(statements.erase_from, erase + " AND key >= ?2"));
   status.Update(
       prepare(statements.erase_range, erase + " AND key >= ?2 AND key < ?3"));
@@ -269,9 +271,9 @@ absl::StatusOr<std::uint64_t> SqliteWriter::SetAside(
   std::uint64_t count = 0;
   auto status = TransactAsOwner([&]() -> absl::Status {
     for (const std::string& key : keys) {
-      const auto moved = SetAside({.table = table, .run = run, .key = key});
-      if (!moved.ok()) return moved.status();
-      if (*moved) ++count;
+      const auto copied = SetAside({.table = table, .run = run, .key = key});
+      if (!copied.ok()) return copied.status();
+      if (*copied) ++count;
     }
     return absl::OkStatus();
   });
@@ -295,18 +297,15 @@ absl::StatusOr<bool> SqliteWriter::SetAside(const RowKey& at) {
   const auto row =
       UnframeRow({.table = at.table, .run = at.run, .key = key}, stored);
   if (row.ok()) return false;  // put anew by now
-  int code = statements.erase.Run(at.run, key);
-  if (code == SQLITE_OK) {
-    code = quarantine_.Run(
-        std::uint64_t{static_cast<std::uint8_t>(at.table)}, at.run, key,
-        std::string_view(stored),
-        SqlText{std::string_view(row.status().message().data(),
-                                 row.status().message().size())},
-        std::int64_t{absl::ToUnixSeconds(absl::Now())});
-  }
+  const int code =
+      quarantine_.Run(std::uint64_t{static_cast<std::uint8_t>(at.table)},
+                      at.run, key, std::string_view(stored),
+                      SqlText{std::string_view(row.status().message().data(),
+                                               row.status().message().size())},
+                      std::int64_t{absl::ToUnixSeconds(absl::Now())});
   auto status = connection_.Check(code, "set a row aside");
   if (!status.ok()) return status;
-  return true;
+  return sqlite3_changes(connection_.handle()) > 0;
 }
 
 absl::Status SqliteWriter::TidyUp() {

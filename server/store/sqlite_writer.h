@@ -32,7 +32,7 @@ class SqliteWriter {
 
   // As Store::Commit().
   absl::Status Commit(const WriteBatch& batch);
-  // Moves those of the rows whose check fails here too into the quarantine.
+  // Copies those of the rows whose check fails here too into the quarantine.
   // Returns how many. Fails like Commit(), changing nothing.
   absl::StatusOr<std::uint64_t> SetAside(Table table, std::uint64_t run,
                                          const std::vector<std::string>& keys);
@@ -51,7 +51,6 @@ class SqliteWriter {
   struct TableStatements {
     SqliteStatement get;
     SqliteStatement put;
-    SqliteStatement erase;
     SqliteStatement erase_from;
     SqliteStatement erase_range;
     SqliteStatement erase_run;

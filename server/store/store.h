@@ -118,8 +118,10 @@ class Store {
   virtual absl::Status Commit(const WriteBatch& batch) = 0;
 
   // Calls `visit` with the rows begin <= key < end (empty end: all to the last)
-  // in ascending order. A row whose check fails is set aside for good instead,
-  // and its key is appended to `corrupt`. Fails where the store cannot be read.
+  // in ascending order. Of a row whose check fails, `corrupt` gets the key and
+  // the quarantine a copy, once. The row itself stays until a batch puts or
+  // erases it: in the same commit its owner can remember what was lost, so that
+  // no end of the process lies between. Fails where the store cannot be read.
   virtual absl::Status Read(Table table, std::uint64_t run,
                             const std::string& begin, const std::string& end,
                             const Visitor& visit,

@@ -26,7 +26,7 @@ std::unique_ptr<MemoryStore> MemoryStore::Clone() const {
   const absl::MutexLock lock(&mutex_);
   const absl::MutexLock clone_lock(&clone->mutex_);
   clone->tables_ = tables_;
-  clone->figures_.quarantined_rows = figures_.quarantined_rows;
+  clone->quarantine_ = quarantine_;
   return clone;
 }
 
@@ -85,18 +85,16 @@ absl::Status MemoryStore::Read(Table table, std::uint64_t run,
   if (place == tables_.end()) return absl::OkStatus();
   Rows& rows = place->second;
   for (auto row = rows.lower_bound(begin);
-       row != rows.end() && (end.empty() || row->first < end);) {
+       row != rows.end() && (end.empty() || row->first < end); ++row) {
     const auto sound = server::UnframeRow(
         {.table = table, .run = run, .key = row->first}, row->second);
     if (sound.ok()) {
       visit({.key = row->first,
              .value = sound->payload,
              .version = sound->version});
-      ++row;
     } else {
       corrupt->push_back(row->first);
-      ++figures_.quarantined_rows;
-      row = rows.erase(row);
+      quarantine_.insert({{run, table}, row->first, row->second});
     }
   }
   return absl::OkStatus();
@@ -116,6 +114,7 @@ absl::StatusOr<std::vector<std::uint64_t>> MemoryStore::Runs() {
 StoreFigures MemoryStore::Figures() const {
   const absl::MutexLock lock(&mutex_);
   StoreFigures figures = figures_;
+  figures.quarantined_rows = quarantine_.size();
   for (const auto& [place, rows] : tables_) {
     for (const auto& [key, stored] : rows) {
       figures.bytes_on_disk += key.size() + stored.size();

@@ -7,7 +7,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -50,6 +53,9 @@ class MemoryStore : public server::Store {
   mutable absl::Mutex mutex_;
   Gate gate_ ABSL_GUARDED_BY(mutex_);
   std::map<Place, Rows> tables_ ABSL_GUARDED_BY(mutex_);
+  // Copies of damaged rows: place, key, what was stored.
+  std::set<std::tuple<Place, std::string, std::string>> quarantine_
+      ABSL_GUARDED_BY(mutex_);
   server::StoreFigures figures_ ABSL_GUARDED_BY(mutex_);
 };
 

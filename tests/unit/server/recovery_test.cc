@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "server/query/queries.h"
+#include "server/state/rows/run_rows.h"
 #include "server/store/commit_queue.h"
 #include "tests/support/fault_seed.h"
 #include "tests/support/memory_store.h"
@@ -313,6 +314,30 @@ TEST_F(RecoveryTest, AClosedWindowThatNobodyFilledStaysClosed) {
   EXPECT_FALSE(late->open);
 }
 
+TEST_F(RecoveryTest, ASignalThatBeginsAfterARestartFindsItsWindowsClosed) {
+  Open();
+  Send(11);
+  // Idle: nothing holds the windows open.
+  kept_.now() += absl::Seconds(301);
+  kept_.registry().Sweep();
+  kept_.Commit();
+  Crash();
+  Open();
+  v1::Snapshot late = MakeSummarySnapshot(0);
+  late.set_phase(v1::PHASE_EVAL);
+
+  ASSERT_THAT(driver_->Send(++seq_, {late}), IsOk());
+
+  const auto run = kept_.registry().Find({kTenant, kRunId});
+  ASSERT_THAT(run, IsOk());
+  const auto history =
+      (*run)
+          ->FindLayer(kLayerName)
+          ->History(core::Signal::kActivation, core::Phase::kEval);
+  ASSERT_THAT(history, ::testing::SizeIs(1));
+  EXPECT_FALSE(history[0].open);
+}
+
 TEST_F(RecoveryTest, ASupersededTokenStaysFenced) {
   Open();
   Train(3);
@@ -536,6 +561,24 @@ TEST_P(DamagedRowTest, CostsWhatItToldAndIsCounted) {
               ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
 }
 
+TEST_P(DamagedRowTest, IsNotForgottenByAProcessThatEndsBeforeItsFirstCommit) {
+  Open();
+  Train(100);
+  Send(101);
+  kept_.Commit();
+  const std::uint64_t run = kept_.store().Runs()->at(0);
+  const std::string key = AnyKey(kept_.store(), GetParam(), run);
+  ASSERT_TRUE(
+      kept_.store().Damage({.table = GetParam(), .run = run, .key = key}));
+  Crash();
+
+  Crash();
+
+  EXPECT_GE(kept_.report().corrupt_rows + kept_.report().lost_runs, 1U);
+  EXPECT_THAT(Everything(),
+              ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
+}
+
 INSTANTIATE_TEST_SUITE_P(Table, DamagedRowTest,
                          ::testing::Values(Table::kRun, Table::kTrack,
                                            Table::kUnits, Table::kWindow,
@@ -556,6 +599,32 @@ TEST_F(RecoveryTest, ADamagedMarkIsCounted) {
   Crash();
 
   EXPECT_EQ(kept_.report().corrupt_rows, 1U);
+}
+
+TEST_F(RecoveryTest, ANewLayerTakesNoRowsOfOneWhoseDeclarationWasLost) {
+  const auto open_with = [](std::initializer_list<const char*> names) {
+    v1::Open open = MakeOpen();
+    open.clear_layers();
+    for (const char* name : names) {
+      *open.add_layers() = testing::MakeLayer(name, testing::kUnits);
+    }
+    return open;
+  };
+  Open(open_with({"first", "second"}));
+  kept_.Commit();
+  const std::uint64_t run = kept_.store().Runs()->at(0);
+  for (const std::uint32_t layer : {0U, 1U}) {
+    ASSERT_TRUE(kept_.store().Damage(
+        {.table = Table::kRun, .run = run, .key = LayerKey(layer)}));
+  }
+  Crash();
+
+  Open(open_with({"first", "second"}));
+
+  const auto found = kept_.registry().Find({kTenant, kRunId});
+  ASSERT_THAT(found, IsOk());
+  EXPECT_EQ((*found)->FindLayer("first")->number(), 2U);
+  EXPECT_EQ((*found)->FindLayer("second")->number(), 3U);
 }
 
 TEST_F(RecoveryTest, ADamagedContributionIsMissingData) {
@@ -591,7 +660,7 @@ TEST_F(RecoveryTest, AWindowThatLostAContributionStaysMissingData) {
   Send(106);
   kept_.Commit();
 
-  // It is written down: the second time no row is damaged.
+  // It is written down, and the row is gone.
   Crash();
   EXPECT_EQ(kept_.report().corrupt_rows, 0U);
   Open();
