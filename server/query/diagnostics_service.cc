@@ -118,6 +118,29 @@ grpc::ServerUnaryReactor* DiagnosticsService::ListUnits(
                response);
 }
 
+grpc::ServerUnaryReactor* DiagnosticsService::GetUnitMap(
+    grpc::CallbackServerContext* context, const v1::GetUnitMapRequest* request,
+    v1::GetUnitMapResponse* response) {
+  return Reply(Method::kGetUnitMap, &Queries::GetUnitMap, context, request,
+               response);
+}
+
+grpc::ServerUnaryReactor* DiagnosticsService::GetUnitHistogram(
+    grpc::CallbackServerContext* context,
+    const v1::GetUnitHistogramRequest* request,
+    v1::GetUnitHistogramResponse* response) {
+  return Reply(Method::kGetUnitHistogram, &Queries::GetUnitHistogram, context,
+               request, response);
+}
+
+grpc::ServerUnaryReactor* DiagnosticsService::GetScalarHistory(
+    grpc::CallbackServerContext* context,
+    const v1::GetScalarHistoryRequest* request,
+    v1::GetScalarHistoryResponse* response) {
+  return Reply(Method::kGetScalarHistory, &Queries::GetScalarHistory, context,
+               request, response);
+}
+
 grpc::ServerUnaryReactor* DiagnosticsService::DiagnoseRun(
     grpc::CallbackServerContext* context, const v1::DiagnoseRunRequest* request,
     v1::DiagnoseRunResponse* response) {

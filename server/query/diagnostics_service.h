@@ -57,6 +57,18 @@ class DiagnosticsService final
   grpc::ServerUnaryReactor* ListUnits(grpc::CallbackServerContext* context,
                                       const v1::ListUnitsRequest* request,
                                       v1::ListUnitsResponse* response) override;
+  grpc::ServerUnaryReactor* GetUnitMap(
+      grpc::CallbackServerContext* context,
+      const v1::GetUnitMapRequest* request,
+      v1::GetUnitMapResponse* response) override;
+  grpc::ServerUnaryReactor* GetUnitHistogram(
+      grpc::CallbackServerContext* context,
+      const v1::GetUnitHistogramRequest* request,
+      v1::GetUnitHistogramResponse* response) override;
+  grpc::ServerUnaryReactor* GetScalarHistory(
+      grpc::CallbackServerContext* context,
+      const v1::GetScalarHistoryRequest* request,
+      v1::GetScalarHistoryResponse* response) override;
   grpc::ServerUnaryReactor* DiagnoseRun(
       grpc::CallbackServerContext* context,
       const v1::DiagnoseRunRequest* request,

@@ -41,7 +41,7 @@ absl::Status NotKept(const std::string& why) {
 void Queries::CompareWithBefore(const std::string& tenant, const Run& run,
                                 v1::DiagnoseRunResponse* response) const {
   const RunView view = run.View(registry_.Now());
-  const core::Share after = run.Assessed().dead;
+  const core::Share after = run.Assessed().glance.dead;
   if (after.total == 0) return;
   const auto fill = [&](const core::Share& before) {
     v1::RemedyOutcome* outcome = response->mutable_remedy_outcome();
@@ -58,7 +58,7 @@ void Queries::CompareWithBefore(const std::string& tenant, const Run& run,
   const auto before = registry_.Find({tenant, view.remedy_of});
   if (!before.ok()) return;
   (*before)->Assess(registry_.Now());
-  const core::Share dead = (*before)->Assessed().dead;
+  const core::Share dead = (*before)->Assessed().glance.dead;
   if (dead.total == 0) return;
   fill(dead)->set_before_run_id(view.remedy_of);
 }
@@ -94,9 +94,8 @@ absl::Status Queries::ListEvents(const std::string& tenant,
   const auto limit = PageLimit(request.page_size());
   if (!limit.ok()) return limit.status();
   const std::string query =
-      absl::StrCat("events", std::string(1, '\0'), tenant, std::string(1, '\0'),
-                   request.run_id(), std::string(1, '\0'), request.layer(),
-                   std::string(1, '\0'), request.min_severity());
+      QueryOf("events", tenant, request.run_id(), request.layer(),
+              static_cast<int>(request.min_severity()));
   // The number of the last event of the page before.
   const auto after = NumericPosition(request.page_token(), query);
   if (!after.ok()) return after.status();

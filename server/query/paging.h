@@ -6,8 +6,17 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 
 namespace firekeeper::server {
+
+// Parts in an order that no other parts can spell: names hold no NUL.
+template <typename... Parts>
+std::string QueryOf(const Parts&... parts) {
+  std::string query;
+  (absl::StrAppend(&query, parts, std::string(1, '\0')), ...);
+  return query;
+}
 
 // Entries of a page for a request's page_size: 100 for 0, at most `max`. Fails
 // with FieldError("page_size") where it is negative.

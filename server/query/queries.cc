@@ -1,10 +1,7 @@
 #include "server/query/queries.h"
 
-#include <algorithm>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/reduce.h"
 #include "server/errors.h"
@@ -16,55 +13,6 @@
 
 namespace firekeeper::server {
 namespace {
-
-// Parts in an order that no other parts can spell: names hold no NUL.
-template <typename... Parts>
-std::string QueryOf(const Parts&... parts) {
-  std::string query;
-  (absl::StrAppend(&query, parts, std::string(1, '\0')), ...);
-  return query;
-}
-
-// Where a layer stands in the forward order; compares as the list is sorted.
-using LayerPosition = std::pair<std::uint32_t, std::string>;
-
-LayerPosition PositionOf(const LayerState& layer) {
-  return {layer.spec().order, layer.spec().name};
-}
-
-std::string PositionText(const LayerState& layer) {
-  return absl::StrCat(layer.spec().order, ":", layer.spec().name);
-}
-
-absl::StatusOr<LayerPosition> ParsePosition(const std::string& text) {
-  const std::size_t colon = text.find(':');
-  LayerPosition position;
-  if (colon == std::string::npos ||
-      !absl::SimpleAtoi(text.substr(0, colon), &position.first)) {
-    return FieldError("page_token", "not a token of a list of layers");
-  }
-  position.second = text.substr(colon + 1);
-  return position;
-}
-
-absl::StatusOr<std::vector<core::HealthState>> StatesOf(
-    const v1::ListUnitsRequest& request) {
-  std::vector<core::HealthState> states;
-  for (int i = 0; i < request.states_size(); ++i) {
-    if (!v1::HealthState_IsValid(request.states(i)) ||
-        request.states(i) == v1::HEALTH_STATE_UNSPECIFIED) {
-      return FieldError(absl::StrCat("states[", i, "]"),
-                        absl::StrCat(static_cast<int>(request.states(i)),
-                                     " is no health state"));
-    }
-    states.push_back(static_cast<core::HealthState>(request.states(i)));
-  }
-  // A filter has no order and no multiplicity; its page tokens neither.
-  std::ranges::sort(states);
-  // Not std::ranges: clang-tidy 14 cannot read a subrange.
-  states.erase(std::unique(states.begin(), states.end()), states.end());
-  return states;
-}
 
 struct SeriesKey {
   core::Signal signal{};
@@ -155,7 +103,9 @@ absl::Status Queries::ListRuns(const std::string& tenant,
     response->set_next_page_token(PageToken(query, runs.back()->run_id()));
   }
   for (const auto& run : runs) {
-    ToProto(run->View(registry_.Now()), response->add_runs());
+    const RunView view = run->View(registry_.Now());
+    ToProto(view, response->add_runs());
+    ToProto(view, response->add_glances());
   }
   return absl::OkStatus();
 }
@@ -215,38 +165,6 @@ absl::Status Queries::StopRecording(const std::string& tenant,
   return absl::OkStatus();
 }
 
-absl::Status Queries::ListLayers(const std::string& tenant,
-                                 const v1::ListLayersRequest& request,
-                                 v1::ListLayersResponse* response) const {
-  const auto run = FindRun(tenant, request.run_id());
-  if (!run.ok()) return run.status();
-  const auto limit = PageLimit(request.page_size());
-  if (!limit.ok()) return limit.status();
-  const std::string query = QueryOf("layers", tenant, request.run_id());
-  const auto after = PagePosition(request.page_token(), query);
-  if (!after.ok()) return after.status();
-
-  const auto layers = (*run)->Layers();
-  const std::uint64_t run_units = (*run)->UnitCount();
-  auto next = layers.begin();
-  if (!after->empty()) {
-    const auto position = ParsePosition(*after);
-    if (!position.ok()) return position.status();
-    next = std::ranges::find_if(layers, [&](const auto& layer) {
-      return PositionOf(*layer) > *position;
-    });
-  }
-  for (; next != layers.end(); ++next) {
-    if (static_cast<std::size_t>(response->layers_size()) == *limit) {
-      response->set_next_page_token(
-          PageToken(query, PositionText(**std::prev(next))));
-      break;
-    }
-    ToProto((*next)->View(run_units), response->add_layers());
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Queries::GetLayer(const std::string& tenant,
                                const v1::GetLayerRequest& request,
                                v1::GetLayerResponse* response) const {
@@ -286,42 +204,24 @@ absl::Status Queries::GetLayerHistory(
   return absl::OkStatus();
 }
 
-absl::Status Queries::ListUnits(const std::string& tenant,
-                                const v1::ListUnitsRequest& request,
-                                v1::ListUnitsResponse* response) const {
-  const auto place = FindLayer(tenant, request.run_id(), request.layer());
-  if (!place.ok()) return place.status();
-  const auto states = StatesOf(request);
-  if (!states.ok()) return states.status();
-  const auto limit = PageLimit(request.page_size());
-  if (!limit.ok()) return limit.status();
-  std::string query =
-      QueryOf("units", tenant, request.run_id(), request.layer());
-  for (const core::HealthState state : *states) {
-    absl::StrAppend(&query, static_cast<int>(state), ",");
+absl::Status Queries::GetScalarHistory(
+    const std::string& tenant, const v1::GetScalarHistoryRequest& request,
+    v1::GetScalarHistoryResponse* response) const {
+  const auto run = FindRun(tenant, request.run_id());
+  if (!run.ok()) return run.status();
+  absl::Status named = CheckName("name", request.name(), registry_.limits());
+  if (!named.ok()) return named;
+  const auto history = (*run)->ScalarHistory(request.name());
+  if (history.empty()) {
+    return Refusal(absl::StatusCode::kNotFound, "SCALAR_NOT_FOUND",
+                   absl::StrCat("of run \"", request.run_id(),
+                                "\" no course of a scalar \"", request.name(),
+                                "\" is kept"));
   }
-  if (request.at_event_id() != 0) {
-    absl::StrAppend(&query, "at ", request.at_event_id());
-    return ListUnitsAtEvent(*place, request, *states, query, response);
+  for (const auto& [step, value] : history) {
+    response->add_steps(step);
+    response->add_values(value);
   }
-  const auto first = NumericPosition(request.page_token(), query);
-  if (!first.ok()) return first.status();
-
-  UnitPage page =
-      place->layer->Units(place->run->Facts(), *states, *first, *limit + 1);
-  if (page.units.size() > *limit) {
-    response->set_next_page_token(
-        PageToken(query, absl::StrCat(page.units[*limit].unit)));
-    page.units.resize(*limit);
-  }
-  for (const UnitView& unit : page.units) ToProto(unit, response->add_units());
-  ToProto(page.certificate_settings, page.certificate,
-          response->mutable_certificate());
-  response->mutable_certificate()->set_horizon_first_step(
-      page.horizon_first_step);
-  response->mutable_certificate()->set_evaluated_through_step(
-      page.evaluated_through_step);
-  response->set_total_size(page.total);
   return absl::OkStatus();
 }
 

@@ -57,6 +57,15 @@ class Queries {
   absl::Status ListUnits(const std::string& tenant,
                          const v1::ListUnitsRequest& request,
                          v1::ListUnitsResponse* response) const;
+  absl::Status GetUnitMap(const std::string& tenant,
+                          const v1::GetUnitMapRequest& request,
+                          v1::GetUnitMapResponse* response) const;
+  absl::Status GetUnitHistogram(const std::string& tenant,
+                                const v1::GetUnitHistogramRequest& request,
+                                v1::GetUnitHistogramResponse* response) const;
+  absl::Status GetScalarHistory(const std::string& tenant,
+                                const v1::GetScalarHistoryRequest& request,
+                                v1::GetScalarHistoryResponse* response) const;
   absl::Status DiagnoseRun(const std::string& tenant,
                            const v1::DiagnoseRunRequest& request,
                            v1::DiagnoseRunResponse* response) const;

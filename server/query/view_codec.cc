@@ -240,4 +240,40 @@ void ToProto(const core::CertificateSettings& settings,
   certificate->set_clusters_needed(totals.clusters_needed);
 }
 
+void ToProto(const RunView& view, v1::RunGlance* glance) {
+  if (view.assessed == absl::InfinitePast()) return;
+  *glance->mutable_looked() = ToTimestamp(view.assessed);
+  glance->set_dead_units(view.glance.dead.count);
+  glance->set_observable_units(view.glance.dead.total);
+  glance->set_worst_layer(view.glance.worst_layer);
+  glance->set_worst_dead_share(view.glance.worst_dead_share);
+  glance->set_collapsed_layers(view.glance.collapsed_layers);
+  glance->set_non_finite_layers(view.glance.non_finite_layers);
+  for (const FindingView& finding : view.findings) {
+    if (!core::IsFault(finding.cause)) continue;
+    glance->add_faults(static_cast<v1::Cause>(finding.cause));
+  }
+}
+
+void ToProto(const UnitStripView& view, v1::UnitStrip* strip) {
+  strip->set_unit_count(view.unit_count);
+  strip->set_units_per_bucket(view.units_per_bucket);
+  for (const auto& [state, units] : view.rows) {
+    v1::UnitStripRow* row = strip->add_rows();
+    row->set_state(ToProto(state));
+    row->mutable_units()->Add(units.begin(), units.end());
+  }
+}
+
+void ToProto(const UnitHistogramView& view,
+             v1::GetUnitHistogramResponse* response) {
+  for (const HistogramBin& bin : view.bins) {
+    response->add_lower_bounds(bin.lower);
+    response->add_upper_bounds(bin.upper);
+    response->add_units(bin.units);
+  }
+  response->set_zero_units(view.zero_units);
+  response->set_unknown_units(view.unknown_units);
+}
+
 }  // namespace firekeeper::server

@@ -147,12 +147,20 @@ class LayerState {
   [[nodiscard]] LayerView View(std::uint64_t run_units);
   // Every unit is dead, and no residual connection passes the layer.
   [[nodiscard]] bool IsCollapsed(std::uint64_t run_units);
-  // Verdicts of the units in one of `states` (empty: any), ascending, from unit
-  // `first` on, at most `limit`; `total` counts all of them, wherever they are.
-  // Empty where View() is not observable.
+  // Verdicts of the units in one of `states` (empty: any), at most `limit`,
+  // from unit `first` on; sorted otherwise than by unit, from the `first`-th
+  // on. `total` counts all of them, wherever they are. Empty where View() is
+  // not observable.
   [[nodiscard]] UnitPage Units(const RunFacts& run,
                                const std::vector<core::HealthState>& states,
-                               std::uint64_t first, std::size_t limit);
+                               std::uint64_t first, std::size_t limit,
+                               const UnitSort& sort = {});
+  // The units in at most `max_buckets` buckets. Requires: max_buckets >= 1.
+  [[nodiscard]] UnitStripView Strip(std::uint64_t run_units,
+                                    std::uint64_t max_buckets);
+  // Without bins where View() is not observable.
+  [[nodiscard]] UnitHistogramView Histogram(std::uint64_t run_units,
+                                            UnitFigure figure);
   // For the assessment and the diagnosis.
   [[nodiscard]] LayerLook Look(std::uint64_t run_units);
   // Raised by everything that can alter a look.
@@ -187,6 +195,13 @@ class LayerState {
   // What units are, now; null where no signal tells.
   std::shared_ptr<const Verdicts> Evaluate(std::uint64_t run_units)
       ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Ascending; those in one of `states`, or all.
+  static std::vector<core::Index> MatchingUnits(
+      const Verdicts& verdicts, const std::vector<core::HealthState>& states);
+  [[nodiscard]] UnitView UnitViewOf(const Verdicts& verdicts,
+                                    const RunFacts& run,
+                                    core::Index unit) const;
 
   // Where a snapshot counts.
   struct Placed {

@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "core/interval_proof.h"
 #include "core/silence_groups.h"
 #include "server/state/layer_state.h"
@@ -13,11 +12,6 @@
 
 namespace firekeeper::server {
 namespace {
-
-// The step of a record that says "never" by an extreme value.
-std::int64_t StepOr(std::int64_t step, std::int64_t never) {
-  return step == core::kNeverSeen ? never : step;
-}
 
 bool AllDead(const std::vector<core::UnitHealth>& units) {
   return !units.empty() &&
@@ -37,14 +31,6 @@ void DropArrays(core::LayerEvidence* evidence) {
   evidence->traces.clear();
   evidence->open_trace.clear();
   evidence->sides = core::SideEvidence();
-}
-
-std::string ReasonFor(const core::UnitHealth& health) {
-  if (!health.incomplete) return {};
-  const core::IncompleteCoverage& gap = *health.incomplete;
-  return absl::StrCat("coverage ", gap.shards_received, " of ",
-                      gap.shards_expected, " data shards in steps [",
-                      gap.steps.first, ", ", gap.steps.end, ")");
 }
 
 // Units by state, and the first certified death.
@@ -203,47 +189,6 @@ LayerView LayerState::View(std::uint64_t run_units) {
   }
   CountUnits(verdicts->health, verdicts->evidence, &view);
   return view;
-}
-
-UnitPage LayerState::Units(const RunFacts& run,
-                           const std::vector<core::HealthState>& states,
-                           std::uint64_t first, std::size_t limit) {
-  UnitPage page;
-  page.certificate_settings = settings_.health.certificate;
-  const auto verdicts = Evaluate(run.units);
-  if (!verdicts) return page;
-  page.certificate = verdicts->health.certificate;
-  page.horizon_first_step = verdicts->health.horizon_first_step;
-  page.evaluated_through_step = verdicts->health.evaluated_through_step;
-  const core::LayerEvidence& evidence = verdicts->evidence;
-  for (core::Index unit = 0; unit < evidence.unit_count; ++unit) {
-    const auto index = static_cast<std::size_t>(unit);
-    const core::UnitHealth& health = verdicts->health.units[index];
-    if (!states.empty() && std::ranges::count(states, health.state) == 0) {
-      continue;
-    }
-    ++page.total;
-    if (index < first || page.units.size() >= limit) continue;
-    const core::CertificateSettings certificate =
-        core::Divided(settings_.health.certificate, health.level);
-    UnitView& view = page.units.emplace_back();
-    view.unit = index;
-    view.health = health;
-    view.reason = ReasonFor(health);
-    view.last_firing_step = evidence.last_firing_step[unit];
-    view.first_seen_step = StepOr(evidence.first_seen_step[unit], -1);
-    view.horizon_observations = evidence.horizon_observations[unit];
-    view.horizon_clusters = evidence.horizon_clusters[unit];
-    view.horizon_firings = evidence.horizon_firings[unit];
-    view.horizon_non_finite = evidence.horizon_non_finite[unit];
-    if (verdicts->newest) {
-      view.coverage = core::CoverageOf(*verdicts->newest, unit);
-    }
-    view.p0 = certificate.p0;
-    view.pc0 = certificate.pc0;
-    view.permanent = health.permanent || run.collapsed;
-  }
-  return page;
 }
 
 std::vector<SignalView> LayerState::History(core::Signal signal,

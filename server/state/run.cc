@@ -183,7 +183,7 @@ Run::Attempt* Run::BeginAttempt(const OpenRequest& request, absl::Time now,
       if (source.connected) fenced->push_back(std::move(source.on_fenced));
     }
     attempts_.back()->sources.clear();
-    attempts_.back()->dead = assessed_.dead;
+    attempts_.back()->dead = assessed_.glance.dead;
     batch->EraseRange(Table::kMark, place_.number, SourceKey(0), {});
     ++closings_;
   } else {

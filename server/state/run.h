@@ -144,6 +144,9 @@ class Run {
   void ForgetPage();
 
   [[nodiscard]] RunView View(absl::Time now) const;
+  // By step, ascending; empty where only the newest value is kept, or none.
+  [[nodiscard]] std::vector<std::pair<std::int64_t, double>> ScalarHistory(
+      const std::string& name) const;
   // Layers in forward order (order, then name).
   [[nodiscard]] LayerList Layers() const;
   // Sum of unit_count over the layers: for LayerState::View().

@@ -14,8 +14,8 @@
 #include "absl/time/time.h"
 #include "core/diagnosis/finding.h"
 #include "core/layer_alarm.h"
-#include "core/share_difference.h"
 #include "server/state/event_log.h"
+#include "server/state/views.h"
 
 namespace firekeeper::server {
 
@@ -36,7 +36,7 @@ struct RunLook {
 struct AssessedRun {
   core::Diagnosis diagnosis;
   std::int64_t last_step = -1;
-  core::Share dead;  // of the units of all observable layers
+  RunGlance glance;
   absl::Time assessed = absl::InfinitePast();
 };
 

@@ -32,6 +32,32 @@ std::size_t WindowsWithoutData(const std::set<std::int64_t>& all,
       std::distance(all.upper_bound(own.back()), all.end()));
 }
 
+// `views`: of the same layers.
+RunGlance GlanceAt(const std::vector<core::LayerFacts>& layers,
+                   const std::vector<LayerView>& views) {
+  RunGlance glance;
+  for (const core::LayerFacts& layer : layers) {
+    std::uint64_t units = 0;
+    for (const std::uint64_t count : layer.units_by_state) units += count;
+    if (units == 0) continue;
+    const std::uint64_t dead = layer.DeadUnits();
+    glance.dead.count += dead;
+    glance.dead.total += units;
+    const double share = static_cast<double>(dead) / static_cast<double>(units);
+    if (share > glance.worst_dead_share) {
+      glance.worst_dead_share = share;
+      glance.worst_layer = layer.name;
+    }
+  }
+  constexpr auto kNonFinite =
+      static_cast<std::size_t>(core::HealthState::kNonFinite);
+  for (const LayerView& view : views) {
+    if (view.collapsed) ++glance.collapsed_layers;
+    if (view.units_that_hold.at(kNonFinite) > 0) ++glance.non_finite_layers;
+  }
+  return glance;
+}
+
 }  // namespace
 
 void Run::KeepHistory(const std::string& name, std::int64_t step,
@@ -41,6 +67,14 @@ void Run::KeepHistory(const std::string& name, std::int64_t step,
   }
   scalar_history_.try_emplace(name, kDenseScalarSteps, kMaxLaterScalars)
       .first->second.Insert(step, value);
+}
+
+std::vector<std::pair<std::int64_t, double>> Run::ScalarHistory(
+    const std::string& name) const {
+  const absl::MutexLock lock(&mutex_);
+  const auto found = scalar_history_.find(name);
+  if (found == scalar_history_.end()) return {};
+  return found->second.Values();
 }
 
 std::uint64_t Run::Version() const {
@@ -83,14 +117,8 @@ RunLook Run::Look(absl::Time now, std::vector<LayerView>* views) {
 
   AssessedRun assessed{.diagnosis = look.diagnosis,
                        .last_step = look.last_step,
-                       .dead = {},
+                       .glance = GlanceAt(facts.layers, *views),
                        .assessed = now};
-  for (const core::LayerFacts& layer : facts.layers) {
-    assessed.dead.count += layer.DeadUnits();
-    for (const std::uint64_t count : layer.units_by_state) {
-      assessed.dead.total += count;
-    }
-  }
   const absl::MutexLock lock(&mutex_);
   assessed_ = std::move(assessed);
   return look;

@@ -57,6 +57,7 @@ RunView Run::View(absl::Time now) const {
   for (const core::Finding& finding : assessed_.diagnosis.findings) {
     view.findings.push_back({.cause = finding.cause, .score = finding.score});
   }
+  view.glance = assessed_.glance;
   view.assessed = assessed_.assessed;
   for (const auto& attempt : attempts_) {
     AttemptView& shown = view.attempts.emplace_back();

@@ -51,6 +51,15 @@ struct FindingView {
   double score = 0.0;
 };
 
+// A run as its last look found it, few figures.
+struct RunGlance {
+  core::Share dead;  // of the units whose health was observable
+  std::string worst_layer;
+  double worst_dead_share = 0.0;
+  std::uint32_t collapsed_layers = 0;
+  std::uint32_t non_finite_layers = 0;
+};
+
 struct RunView {
   std::string tenant;
   std::string run_id;
@@ -68,6 +77,7 @@ struct RunView {
   RunCounters counters;
   // Of the last assessment; infinitely long ago before the first.
   std::vector<FindingView> findings;
+  RunGlance glance;
   absl::Time assessed = absl::InfinitePast();
 };
 
@@ -148,6 +158,48 @@ struct RunFacts {
   // Every unit of some layer that no residual connection passes is dead: all
   // weight gradients are exactly zero.
   bool collapsed = false;
+};
+
+// What a list of units is sorted by; equals stay in order of unit.
+enum class UnitOrder : std::uint8_t {
+  kUnit = 1,
+  kState,
+  kFiringRate,  // over the horizon; unobserved units first
+  kLastFiringStep,
+  kSilentObservations,
+  kDeaths,
+};
+
+struct UnitSort {
+  UnitOrder order = UnitOrder::kUnit;
+  bool descending = false;
+
+  [[nodiscard]] bool is_by_unit() const {
+    return order == UnitOrder::kUnit && !descending;
+  }
+};
+
+// The units of a layer in buckets of consecutive ones; the last may be smaller.
+struct UnitStripView {
+  std::uint64_t unit_count = 0;
+  std::uint64_t units_per_bucket = 1;
+  // By state, units per bucket whose first state it is; without the states
+  // that no unit has. Empty: health is not observable.
+  std::map<core::HealthState, std::vector<std::uint32_t>> rows;
+};
+
+enum class UnitFigure : std::uint8_t { kFiringRate = 1, kDormancyScore };
+
+struct HistogramBin {
+  double lower = 0.0;  // exclusive
+  double upper = 0.0;  // inclusive
+  std::uint64_t units = 0;
+};
+
+struct UnitHistogramView {
+  std::vector<HistogramBin> bins;
+  std::uint64_t zero_units = 0;     // exactly 0: in no bin
+  std::uint64_t unknown_units = 0;  // in no bin
 };
 
 struct UnitPage {

@@ -31,11 +31,14 @@ enum class Method : std::uint8_t {
   kGetLayer,
   kGetLayerHistory,
   kListUnits,
+  kGetUnitMap,
+  kGetUnitHistogram,
+  kGetScalarHistory,
   kDiagnoseRun,
   kListEvents,
   kWatchEvents,
 };
-inline constexpr std::size_t kMethodCount = 16;
+inline constexpr std::size_t kMethodCount = 19;
 
 // A few relaxed atomic additions a call; nothing is allocated or locked.
 //

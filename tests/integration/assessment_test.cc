@@ -64,6 +64,12 @@ class AssessmentTest : public ServerFixture {
     return response;
   }
 
+  v1::RunGlance Glance() {
+    v1::ListRunsResponse response;
+    EXPECT_TRUE(diagnostics_->ListRuns(Call().get(), {}, &response).ok());
+    return response.glances(0);
+  }
+
   std::unique_ptr<EventReader> Watch(grpc::ClientContext& context,
                                      const std::string& run_id,
                                      std::uint64_t after = 0) {
@@ -118,6 +124,43 @@ TEST_F(AssessmentTest, DeadUnitsCostCapacity) {
   ASSERT_EQ(diagnosis.consequences().layers_size(), 1);
   EXPECT_EQ(diagnosis.consequences().layers(0).dead_units(), 2U);
   EXPECT_EQ(diagnosis.consequences().lost_share(), 0.5);
+}
+
+TEST_F(AssessmentTest, AGlanceTellsHowMuchOfARunIsDead) {
+  StreamSteps(MakeOpen("digits"), 32, kHalfDead);
+  Diagnose("digits");
+
+  const v1::RunGlance glance = Glance();
+
+  EXPECT_TRUE(glance.has_looked());
+  EXPECT_EQ(glance.dead_units(), 2U);
+  EXPECT_EQ(glance.observable_units(), 4U);
+  EXPECT_EQ(glance.worst_layer(), kLayerName);
+  EXPECT_EQ(glance.worst_dead_share(), 0.5);
+  EXPECT_EQ(glance.collapsed_layers(), 0U);
+  EXPECT_EQ(glance.non_finite_layers(), 0U);
+}
+
+TEST_F(AssessmentTest, AGlanceAtNanShowsTheFaultAndNothingDead) {
+  StreamSteps(MakeOpen("digits"), 8, kBroken);
+  Diagnose("digits");
+
+  const v1::RunGlance glance = Glance();
+
+  EXPECT_EQ(glance.dead_units(), 0U);
+  EXPECT_TRUE(glance.worst_layer().empty());
+  EXPECT_EQ(glance.non_finite_layers(), 1U);
+  EXPECT_THAT(glance.faults(),
+              ::testing::ElementsAre(v1::CAUSE_NUMERICAL_FAILURE));
+}
+
+TEST_F(AssessmentTest, AGlanceAtWhatWasNotLookedAtSaysNothing) {
+  StreamSteps(MakeOpen("digits"), 32, kHalfDead);
+
+  const v1::RunGlance glance = Glance();
+
+  EXPECT_FALSE(glance.has_looked());
+  EXPECT_EQ(glance.observable_units(), 0U);
 }
 
 TEST_F(AssessmentTest, ARemedyIsComparedWithTheRunItIsFor) {

@@ -1,5 +1,6 @@
 #include "server/query/diagnostics_service.h"
 
+#include <algorithm>
 #include <functional>
 #include <set>
 
@@ -132,6 +133,83 @@ TEST_F(DiagnosticsServiceTest, UnitsAreFilteredByState) {
   EXPECT_EQ(response.total_size(), 0U);
 }
 
+TEST_F(DiagnosticsServiceTest, UnitsAreSortedAcrossPages) {
+  StreamRun(MakeOpen("digits"));
+  v1::ListUnitsRequest request;
+  request.set_run_id("digits");
+  request.set_layer(kLayerName);
+  request.set_order(v1::UNIT_ORDER_UNIT);
+  request.set_descending(true);
+  request.set_page_size(3);
+  std::vector<std::uint64_t> units;
+
+  do {
+    v1::ListUnitsResponse response;
+    ASSERT_TRUE(ListUnits(request, &response).ok());
+    for (const auto& unit : response.units()) units.push_back(unit.unit());
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+
+  ASSERT_EQ(units.size(), kUnits);
+  EXPECT_TRUE(std::is_sorted(units.rbegin(), units.rend()));
+}
+
+TEST_F(DiagnosticsServiceTest, AListOfUnitsMayBeginAtAnyUnit) {
+  StreamRun(MakeOpen("digits"));
+  v1::ListUnitsRequest request;
+  request.set_run_id("digits");
+  request.set_layer(kLayerName);
+  request.set_first_unit(2);
+  request.set_page_size(1);
+  v1::ListUnitsResponse response;
+
+  ASSERT_TRUE(ListUnits(request, &response).ok());
+  EXPECT_EQ(response.units(0).unit(), 2U);
+  EXPECT_EQ(response.total_size(), kUnits);
+  request.set_page_token(response.next_page_token());
+  ASSERT_TRUE(ListUnits(request, &response).ok());
+  EXPECT_EQ(response.units(0).unit(), 3U);
+}
+
+TEST_F(DiagnosticsServiceTest, AMapHasAStripForEveryLayer) {
+  StreamRun(OpenWithLayers(3), "");
+  v1::GetUnitMapRequest request;
+  request.set_run_id("digits");
+  request.set_page_size(2);
+  std::vector<std::string> layers;
+
+  do {
+    v1::GetUnitMapResponse response;
+    ASSERT_TRUE(
+        diagnostics_->GetUnitMap(Call().get(), request, &response).ok());
+    for (const auto& strip : response.strips()) {
+      layers.push_back(strip.layer());
+      EXPECT_EQ(strip.unit_count(), kUnits);
+    }
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+
+  EXPECT_THAT(layers, ElementsAre("fc0", "fc1", "fc2"));
+}
+
+TEST_F(DiagnosticsServiceTest, AStripAddsUpToItsLayer) {
+  StreamRun(MakeOpen("digits"));
+  v1::GetUnitMapRequest request;
+  request.set_run_id("digits");
+  request.set_layer(kLayerName);
+  request.set_max_buckets(2);
+  v1::GetUnitMapResponse response;
+
+  ASSERT_TRUE(diagnostics_->GetUnitMap(Call().get(), request, &response).ok());
+
+  std::uint64_t units = 0;
+  for (const auto& row : response.strips(0).rows()) {
+    EXPECT_EQ(row.units_size(), 2);
+    for (const std::uint32_t count : row.units()) units += count;
+  }
+  EXPECT_EQ(units, kUnits);
+}
+
 TEST_F(DiagnosticsServiceTest, ATokenContinuesOnlyItsOwnList) {
   StreamRun(OpenWithLayers(3));
   StreamRun(MakeOpen("other"));
@@ -213,6 +291,34 @@ TEST_F(DiagnosticsServiceTest, MalformedRequestsNameTheirField) {
   EXPECT_THAT(ListUnits(units, &units_response),
               HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("states[0]")));
 
+  units.clear_states();
+  units.set_order(static_cast<v1::UnitOrder>(99));
+  EXPECT_THAT(ListUnits(units, &units_response),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("order")));
+  units.set_order(v1::UNIT_ORDER_DEATHS);
+  units.set_first_unit(1);
+  EXPECT_THAT(ListUnits(units, &units_response),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("first_unit")));
+  units.set_first_unit(0);
+  units.set_at_event_id(1);
+  EXPECT_THAT(ListUnits(units, &units_response),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("order")));
+
+  v1::GetUnitMapRequest map;
+  map.set_run_id("digits");
+  map.set_max_buckets(1025);
+  v1::GetUnitMapResponse map_response;
+  EXPECT_THAT(diagnostics_->GetUnitMap(Call().get(), map, &map_response),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("max_buckets")));
+
+  v1::GetUnitHistogramRequest histogram;
+  histogram.set_run_id("digits");
+  histogram.set_layer(kLayerName);
+  v1::GetUnitHistogramResponse histogram_response;
+  EXPECT_THAT(diagnostics_->GetUnitHistogram(Call().get(), histogram,
+                                             &histogram_response),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("figure")));
+
   v1::GetLayerHistoryRequest history;
   history.set_run_id("digits");
   history.set_layer(kLayerName);
@@ -261,6 +367,11 @@ TEST_F(GatedDiagnosticsTest, EveryMethodPassesTheGate) {
   refused(&Stub::GetLayerHistory, v1::GetLayerHistoryRequest(),
           v1::GetLayerHistoryResponse());
   refused(&Stub::ListUnits, v1::ListUnitsRequest(), v1::ListUnitsResponse());
+  refused(&Stub::GetUnitMap, v1::GetUnitMapRequest(), v1::GetUnitMapResponse());
+  refused(&Stub::GetUnitHistogram, v1::GetUnitHistogramRequest(),
+          v1::GetUnitHistogramResponse());
+  refused(&Stub::GetScalarHistory, v1::GetScalarHistoryRequest(),
+          v1::GetScalarHistoryResponse());
   refused(&Stub::DiagnoseRun, v1::DiagnoseRunRequest(),
           v1::DiagnoseRunResponse());
   refused(&Stub::ListEvents, v1::ListEventsRequest(), v1::ListEventsResponse());

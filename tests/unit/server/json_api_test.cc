@@ -97,6 +97,10 @@ TEST_F(JsonApiTest, EveryMethodAnswers) {
   EXPECT_EQ(Ask("ListLayers", run).status, 200);
   EXPECT_EQ(Ask("GetLayer", layer).status, 200);
   EXPECT_EQ(Ask("GetLayerHistory", history).status, 200);
+  HttpParameters histogram = layer;
+  histogram.emplace("figure", "UNIT_FIGURE_FIRING_RATE");
+  EXPECT_EQ(Ask("GetUnitMap", run).status, 200);
+  EXPECT_EQ(Ask("GetUnitHistogram", histogram).status, 200);
   EXPECT_EQ(Ask("DiagnoseRun", run).status, 200);
   EXPECT_EQ(Ask("ListEvents", run).status, 200);
 }

@@ -297,54 +297,5 @@ TEST_F(OneRankTest, EveryStepOfAProbeIsAWindow) {
 }
 
 // Ten units, of which the odd ones fire.
-class UnitPageTest : public ::testing::Test {
- protected:
-  UnitPageTest() {
-    BeginAttempt(layer_, 1, 0);
-    layer_.Declare(0, ShardOf(10, 0, 1));
-    EXPECT_THAT(layer_.Merge({.attempt = 1,
-                              .signal = core::Signal::kActivation,
-                              .phase = core::Phase::kTrain},
-                             FiringsOf({0, 1, 0, 1, 0, 1, 0, 1, 0, 1}, 2, 0),
-                             AtSeconds(0)),
-                IsOk());
-    layer_.CloseWindows(1, 1, AtSeconds(0));
-  }
-
-  std::vector<std::uint64_t> Page(const std::vector<core::HealthState>& states,
-                                  std::uint64_t first, std::size_t limit) {
-    const UnitPage page = layer_.Units({.units = 10}, states, first, limit);
-    total_ = page.total;
-    std::vector<std::uint64_t> units;
-    for (const UnitView& unit : page.units) units.push_back(unit.unit);
-    return units;
-  }
-
-  MemoryBudget memory_{std::size_t{1} << 20U};
-  LayerState layer_{ReluLayer("fc1", 10), SmallSettings(), memory_,
-                    LayerNowhere()};
-  std::uint64_t total_ = 0;
-};
-
-TEST_F(UnitPageTest, ListsUnitsInOrder) {
-  EXPECT_THAT(Page({}, 0, 100), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
-  EXPECT_EQ(total_, 10U);
-}
-
-TEST_F(UnitPageTest, BeginsAtTheFirstUnitAndStopsAtTheLimit) {
-  EXPECT_THAT(Page({}, 4, 3), ElementsAre(4, 5, 6));
-  EXPECT_EQ(total_, 10U) << "of all pages";
-  EXPECT_THAT(Page({}, 10, 3), IsEmpty());
-  EXPECT_THAT(Page({}, 0, 0), IsEmpty());
-}
-
-TEST_F(UnitPageTest, ListsOnlyTheStatesAskedFor) {
-  EXPECT_THAT(Page({kSilent}, 3, 2), ElementsAre(4, 6));
-  EXPECT_EQ(total_, 5U);
-  EXPECT_THAT(Page({kAlive, kSilent}, 8, 9), ElementsAre(8, 9));
-  EXPECT_THAT(Page({kDead}, 0, 9), IsEmpty());
-  EXPECT_EQ(total_, 0U);
-}
-
 }  // namespace
 }  // namespace firekeeper::server

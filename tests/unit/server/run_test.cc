@@ -29,6 +29,7 @@ using ::testing::_;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 class RunTest : public ::testing::Test {
@@ -374,6 +375,18 @@ TEST_F(RunTest, AScalarIsThatOfTheGreatestStep) {
   ASSERT_THAT(run_.SetScalar("loss", 6, 0.4), IsOk());
 
   EXPECT_EQ(run_.View(AtSeconds(0)).scalars.at("loss"), 0.4);
+}
+
+TEST_F(RunTest, KeepsTheCourseOfTheLossAndTheNewestOfOthers) {
+  for (const std::int64_t step : {0, 2}) {
+    ASSERT_THAT(run_.SetScalar("loss", step, 0.5), IsOk());
+    ASSERT_THAT(run_.SetScalar("accuracy", step, 0.5), IsOk());
+  }
+
+  EXPECT_THAT(run_.ScalarHistory("loss"),
+              ElementsAre(Pair(0, 0.5), Pair(2, 0.5)));
+  EXPECT_THAT(run_.ScalarHistory("accuracy"), IsEmpty());
+  EXPECT_THAT(run_.ScalarHistory("rate"), IsEmpty());
 }
 
 TEST_F(RunTest, RefusesOneScalarTooMany) {
