@@ -39,6 +39,16 @@ def annotations(dashboard: Json) -> list[Json]:
     return found
 
 
+def urls(part: Any) -> list[str]:
+    """Where anything of a dashboard links to."""
+    if isinstance(part, list):
+        return [url for each in part for url in urls(each)]
+    if not isinstance(part, dict):
+        return []
+    own = [value for key, value in part.items() if key == "url"]
+    return own + [url for each in part.values() for url in urls(each)]
+
+
 def expressions(dashboard: Json) -> list[str]:
     found = [target["expr"] for panel in panels(dashboard) for target in panel["targets"]]
     return found + [each["expr"] for each in annotations(dashboard)]
@@ -93,10 +103,21 @@ def test_its_data_source_is_a_variable(name: str) -> None:
 def test_it_uses_every_variable_and_no_other(name: str) -> None:
     dashboard = DASHBOARDS[name]
     defined = {each["name"] for each in dashboard["templating"]["list"]} - {"datasource"}
-    text = json.dumps([expressions(dashboard), dashboard["templating"]])
-    used = set(re.findall(r"\$([a-z]+)\b", text))
+    text = json.dumps([expressions(dashboard), dashboard["templating"], urls(dashboard)])
+    used = set(re.findall(r"\$\{?([a-z]+)\b", text)) - {"datasource"}
 
     assert used == defined
+
+
+@pytest.mark.parametrize("name", ["fleet", "training"])
+def test_it_links_to_the_page_of_a_run_whatever_its_name(name: str) -> None:
+    of_page = [url for url in urls(DASHBOARDS[name]) if url.startswith("${page}")]
+
+    assert of_page
+    for url in of_page:
+        assert re.fullmatch(
+            r"\$\{page\}/#/run/\$\{[\w.]+:percentencode\}(/layer/\$\{[\w.]+:percentencode\})?", url
+        ), url
 
 
 @pytest.mark.parametrize(("name", "panel"), PANELS)

@@ -3,8 +3,8 @@
 import { PanelBuilder as Table } from '@grafana/grafana-foundation-sdk/table';
 
 import {
-  COLOUR, bars, board, fill, instant, labelsVariable, lines, linkTo, query, row, rows, shareSteps,
-  stat, steps,
+  COLOUR, bars, board, fill, instant, labelsVariable, lines, linkTo, pageVariable, query, row, rows,
+  runPage, shareSteps, stat, steps,
 } from './parts.js';
 
 const RUNS = 'tenant=~"$tenant"';
@@ -53,13 +53,20 @@ function tableOfRuns() {
   }
   return table.overrideByName('run', [
     { id: 'displayName', value: 'Run' },
-    { id: 'links', value: [{ title: 'Training health of the run', url: RUN_URL }] },
+    {
+      id: 'links',
+      value: [
+        { title: 'Training health of the run', url: RUN_URL },
+        { title: 'The run on the page of the server', url: runPage('__data.fields.run'), targetBlank: true },
+      ],
+    },
   ]).overrideByName('tenant', [{ id: 'displayName', value: 'Tenant' }]);
 }
 
 export function fleet() {
   return board('Firekeeper / Fleet', 'firekeeper-fleet', 'All runs, worst first')
     .withVariable(labelsVariable('tenant', 'Tenant', 'firekeeper_run_info'))
+    .withVariable(pageVariable())
     .link(linkTo('Server', 'firekeeper-server'))
 
     .withRow(row('Now'))

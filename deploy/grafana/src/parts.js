@@ -120,6 +120,37 @@ export function labelsVariable(name, text, values) {
   return labelVariable(name, text, values).multi(true).includeAll(true).current({ text: 'All', value: '$__all' });
 }
 
+/** Where people reach the page of the server. */
+export function pageVariable() {
+  return new dashboard.TextBoxVariableBuilder('page').label('Page').defaultValue('http://127.0.0.1:9464');
+}
+
+/** The page of a run, which Grafana's `run` names. */
+export function runPage(run) {
+  return `\${page}/#/run/\${${run}:percentencode}`;
+}
+
+/** From a series of a layer to the page of the layer. */
+export function linkToLayer(panel) {
+  return panel.overrideByFieldType('number', [{
+    id: 'links',
+    value: [{
+      title: 'The layer on the page of the server',
+      url: `${runPage('run')}/layer/\${__field.labels.layer:percentencode}`,
+      targetBlank: true,
+    }],
+  }]);
+}
+
+/** From a dashboard of a run to its page. */
+export function linkToPage() {
+  return new dashboard.DashboardLinkBuilder('Page of the run')
+    .type('link')
+    .url(runPage('run'))
+    .icon('external link')
+    .targetBlank(true);
+}
+
 export function annotation(name, color, expr, text) {
   const built = new dashboard.AnnotationQueryBuilder()
     .name(name)

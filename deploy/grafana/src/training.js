@@ -6,7 +6,8 @@ import { PanelBuilder as Table } from '@grafana/grafana-foundation-sdk/table';
 
 import {
   COLOUR, annotation, bars, board, fill, fixedColour, instant, labelVariable, labelsVariable,
-  legend, lines, linkTo, query, row, rows, shareSteps, stat, steps,
+  legend, lines, linkTo, linkToLayer, linkToPage, pageVariable, query, row, rows, shareSteps, stat,
+  steps,
 } from './parts.js';
 
 const RUN = 'tenant="$tenant",run="$run"';
@@ -54,6 +55,8 @@ export function training() {
     .withVariable(labelVariable('tenant', 'Tenant', 'firekeeper_run_info'))
     .withVariable(labelVariable('run', 'Run', 'firekeeper_run_info{tenant="$tenant"}'))
     .withVariable(labelsVariable('layer', 'Layer', `firekeeper_layer_units{${RUN}}`))
+    .withVariable(pageVariable())
+    .link(linkToPage())
     .link(linkTo('Fleet', 'firekeeper-fleet'))
     .link(linkTo('Server', 'firekeeper-server'))
     .annotation(annotation(
@@ -122,7 +125,7 @@ export function training() {
       queries: [query(`max by (layer) (layer:firekeeper_dead_units:ratio{${LAYER}})`, '{{layer}}')],
     }).calculate(false).showLegend()
       .color(new HeatmapColorOptionsBuilder().mode('scheme').scheme('Oranges').steps(64).min(0).max(1)))
-    .withPanel(fill(new StateTimeline(), {
+    .withPanel(linkToLayer(fill(new StateTimeline(), {
       title: 'State of layers',
       description: 'The gravest alarm of a layer that was told and is not over.',
       unit: 'short',
@@ -141,7 +144,7 @@ export function training() {
           level('5', 'collapsed', COLOUR.collapsed, 5),
           level('6', 'NaN or infinity', COLOUR.nan, 6),
         ]),
-      }]))
+      }])))
     .withPanel(lines({
       width: 12,
       title: 'Units by state',
@@ -177,13 +180,13 @@ export function training() {
       queries: [instant(`max by (cause) (${FAULTS})`, '{{cause}}')],
     }).min(0).max(1).noValue('no fault found').thresholds(steps([null, COLOUR.dying])))
     .withPanel(gradientByDepth())
-    .withPanel(lines({
+    .withPanel(linkToLayer(lines({
       width: 12,
       title: 'Update ratio',
       description: 'Size of an update of the weights over the size of the weights. About 0.001 is usual.',
       unit: 'none',
       queries: [query(`max by (layer) (layer:firekeeper_update:ratio{${LAYER}})`, '{{layer}}')],
-    }).scaleDistribution({ build: () => ({ type: 'log', log: 10 }) }))
+    }).scaleDistribution({ build: () => ({ type: 'log', log: 10 }) })))
     .withPanel(lines({
       width: 12,
       title: 'Loss and learning rate',
@@ -193,13 +196,13 @@ export function training() {
     }))
 
     .withRow(row('Data'))
-    .withPanel(lines({
+    .withPanel(linkToLayer(lines({
       width: 12,
       title: 'Coverage',
       description: 'Share of the data shards that contributed to the newest window. Below 1, verdicts say UNKNOWN.',
       unit: 'percentunit',
       queries: [query(`min by (layer) (layer:firekeeper_coverage:ratio{${LAYER}})`, '{{layer}}')],
-    }).min(0).max(1))
+    }).min(0).max(1)))
     .withPanel(lines({
       width: 12,
       title: 'Snapshots',
