@@ -211,14 +211,7 @@ absl::Status Queries::GetScalarHistory(
   if (!run.ok()) return run.status();
   absl::Status named = CheckName("name", request.name(), registry_.limits());
   if (!named.ok()) return named;
-  const auto history = (*run)->ScalarHistory(request.name());
-  if (history.empty()) {
-    return Refusal(absl::StatusCode::kNotFound, "SCALAR_NOT_FOUND",
-                   absl::StrCat("of run \"", request.run_id(),
-                                "\" no course of a scalar \"", request.name(),
-                                "\" is kept"));
-  }
-  for (const auto& [step, value] : history) {
+  for (const auto& [step, value] : (*run)->ScalarHistory(request.name())) {
     response->add_steps(step);
     response->add_values(value);
   }

@@ -263,6 +263,9 @@ class Run {
   // Names whose row is out of date.
   std::set<std::string> changed_scalars_ ABSL_GUARDED_BY(mutex_);
   AssessedRun assessed_ ABSL_GUARDED_BY(mutex_);
+  // That the assessment has reported and not cleared: what /metrics shows does
+  // not flap, and is there at once after a restart.
+  std::vector<FindingView> findings_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t last_incarnation_ ABSL_GUARDED_BY(mutex_) = 0;
   // A layer whose declaration was lost keeps its number, and its rows.
   std::uint32_t next_layer_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -40,6 +40,15 @@ core::LayerAlarms RunAssessment::AlarmsOf(const std::string& layer) const {
   return found == alarms_.end() ? core::LayerAlarms() : found->second.active();
 }
 
+std::vector<FindingView> RunAssessment::Findings() const {
+  std::vector<FindingView> findings;
+  findings.reserve(findings_.size());
+  for (const auto& [cause, known] : findings_) {
+    findings.push_back({.cause = cause, .score = known.score});
+  }
+  return findings;
+}
+
 std::string RunAssessment::Encode() const {
   core::StateWriter writer;
   writer.Put(static_cast<std::uint8_t>(silent_ ? 1 : 0));
@@ -54,6 +63,7 @@ std::string RunAssessment::Encode() const {
     writer.PutBytes(layer.data(), layer.size());
     alarm.Write(&writer);
   }
+  for (const auto& [cause, known] : findings_) writer.Put(known.score);
   return writer.Take();
 }
 
@@ -75,6 +85,12 @@ absl::Status RunAssessment::Restore(std::string_view bytes) {
     if (name == nullptr) break;
     read.alarms_.try_emplace(std::string(name, size), settings_)
         .first->second.Read(&reader);
+  }
+  // The first releases kept no scores.
+  if (!reader.at_end()) {
+    for (auto& [cause, known] : read.findings_) {
+      known.score = reader.Get<double>();
+    }
   }
   if (absl::Status done = reader.Finish("assessment"); !done.ok()) return done;
   silent_ = read.silent_;
@@ -102,7 +118,7 @@ void RunAssessment::TakeFindings(const RunLook& look) {
   for (auto& [cause, known] : findings_) ++known.absent_looks;
   for (const core::Finding& finding : look.diagnosis.findings) {
     const auto [known, is_new] = findings_.try_emplace(finding.cause);
-    known->second.absent_looks = 0;
+    known->second = {.absent_looks = 0, .score = finding.score};
     if (!is_new) continue;
     RunEvent event = EventOf(look, core::EventKind::kFinding,
                              SeverityOf(finding.cause), finding.summary);

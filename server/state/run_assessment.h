@@ -57,6 +57,9 @@ class RunAssessment {
   // Of a layer; nothing holds of one that was never seen.
   [[nodiscard]] core::LayerAlarms AlarmsOf(const std::string& layer) const;
 
+  // What was reported and not cleared, each with its score when last found.
+  [[nodiscard]] std::vector<FindingView> Findings() const;
+
   // What was reported, as bytes and back. Restore() fails with kDataLoss where
   // they do not fit together; the assessment then begins anew.
   [[nodiscard]] std::string Encode() const;
@@ -67,6 +70,7 @@ class RunAssessment {
 
   struct KnownFinding {
     int absent_looks = 0;
+    double score = 0.0;
   };
 
   void TakeLayers(const RunLook& look);

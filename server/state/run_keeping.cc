@@ -157,7 +157,9 @@ absl::Status Run::Restore(const StoredRun& stored, absl::Time now) {
   events_.Restore(stored.events);
   kept_events_ = stored.events.empty() ? 0 : stored.events.back().event_id;
   kept_assessment_ = stored.assessment;
-  return assessment_.Restore(stored.assessment);
+  absl::Status restored = assessment_.Restore(stored.assessment);
+  findings_ = assessment_.Findings();
+  return restored;
 }
 
 void Run::RestoreFacts(const StoredRun& stored, absl::Time now) {

@@ -139,6 +139,10 @@ void Run::AssessInTurn(absl::Time now) {
   if (version == assessed_version_) return;
   std::vector<LayerView> views;
   assessment_.Take(Look(now, &views));
+  {
+    const absl::MutexLock lock(&mutex_);
+    findings_ = assessment_.Findings();
+  }
   layer_pages_ = PagesOf(std::move(views));
   PutEvents();
   assessed_version_ = version;

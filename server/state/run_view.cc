@@ -54,9 +54,7 @@ bool Run::OnMetrics(absl::Time now) const {
 RunView Run::View(absl::Time now) const {
   const absl::MutexLock lock(&mutex_);
   RunView view = facts_;
-  for (const core::Finding& finding : assessed_.diagnosis.findings) {
-    view.findings.push_back({.cause = finding.cause, .score = finding.score});
-  }
+  view.findings = findings_;
   view.glance = assessed_.glance;
   view.assessed = assessed_.assessed;
   for (const auto& attempt : attempts_) {

@@ -75,8 +75,9 @@ struct RunView {
   std::uint64_t unit_count = 0;
   std::map<std::string, double> scalars;
   RunCounters counters;
-  // Of the last assessment; infinitely long ago before the first.
+  // Reported and not cleared.
   std::vector<FindingView> findings;
+  // Of the last assessment; infinitely long ago before the first.
   RunGlance glance;
   absl::Time assessed = absl::InfinitePast();
 };

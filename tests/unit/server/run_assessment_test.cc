@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 core::Finding FindingOf(core::Cause cause) {
   core::Finding finding;
@@ -75,6 +76,40 @@ TEST_F(RunAssessmentTest, AFindingThatComesAndGoesIsNotReportedEachTime) {
     EXPECT_THAT(Take(LookWith({})), IsEmpty());
     EXPECT_THAT(Take(with), IsEmpty());
   }
+}
+
+TEST_F(RunAssessmentTest, AFindingIsHeldUntilItIsCleared) {
+  RunLook look = LookWith({core::Cause::kLearningRateTooHigh});
+  look.diagnosis.findings[0].score = 0.75;
+  Take(look);
+
+  Take(LookWith({}));
+  ASSERT_THAT(assessment_.Findings(), SizeIs(1));
+  EXPECT_EQ(assessment_.Findings()[0].cause, core::Cause::kLearningRateTooHigh);
+  EXPECT_EQ(assessment_.Findings()[0].score, 0.75);
+  Take(LookWith({}));
+  EXPECT_THAT(assessment_.Findings(), IsEmpty());
+}
+
+TEST_F(RunAssessmentTest, WhatIsHeldComesBackFromItsBytes) {
+  RunLook look = LookWith({core::Cause::kLearningRateTooHigh});
+  look.diagnosis.findings[0].score = 0.75;
+  look.layers = {{"fc1", {.step = 3, .units = 4, .dead = 4}}};
+  Take(look);
+  const std::string bytes = assessment_.Encode();
+  EventLog log(100);
+
+  RunAssessment restored{core::AlarmSettings{}, log};
+  ASSERT_TRUE(restored.Restore(bytes).ok());
+  ASSERT_THAT(restored.Findings(), SizeIs(1));
+  EXPECT_EQ(restored.Findings()[0].score, 0.75);
+  EXPECT_TRUE(restored.AlarmsOf("fc1").collapsed);
+
+  RunAssessment earlier{core::AlarmSettings{}, log};
+  const std::string without_scores = bytes.substr(0, bytes.size() - 8);
+  ASSERT_TRUE(earlier.Restore(without_scores).ok())
+      << "as the release before wrote it";
+  EXPECT_EQ(earlier.Findings()[0].score, 0.0);
 }
 
 TEST_F(RunAssessmentTest, AFindingThatStaysAwayIsCleared) {
