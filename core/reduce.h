@@ -34,7 +34,8 @@ struct ReduceOptions {
 // no cluster axis, firings where the rule does not count, whatever
 // options.columns says.
 //
-// A value is the product of a stored value and scale, rounded to double.
+// A value is the product of a stored value and scale, rounded to double; where
+// that underflows, positives and zeros still tell what was stored.
 // closed_high counts the values > 0 at or above the high end of a band; other
 // rules have none. Counts, min and max are exact. For dtypes shorter than F64
 // partial sums are binary32: abs_sum and m2 agree with the reference to 2e-6

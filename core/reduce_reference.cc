@@ -140,14 +140,16 @@ void ReduceClusters(const Entries& entries, const ReduceOptions& options,
   summary.clusters = UnitCounts::FromArray(clusters);
 }
 
-void ReduceGate(const FiringRule& rule, const Eigen::ArrayXd& values,
-                Index unit, UnitSummary& summary) {
+void ReduceGate(const FiringRule& rule, double scale,
+                const Eigen::ArrayXd& stored, Index unit,
+                UnitSummary& summary) {
   const auto count = [](const auto& which) {
     return static_cast<std::uint64_t>(which.count());
   };
-  summary.positives[unit] = count(values > 0.0);
-  summary.zeros[unit] = count(values == 0.0);
+  summary.positives[unit] = count(stored > 0.0);
+  summary.zeros[unit] = count(stored == 0.0);
   if (rule.kind == FiringRule::Kind::kBand) {
+    const Eigen::ArrayXd values = stored * scale;
     summary.closed_high[unit] = count(values > 0.0 && values >= rule.high);
   }
 }
@@ -197,7 +199,9 @@ absl::StatusOr<UnitSummary> ReduceReference(const TensorView& view,
     if (columns.firings) {
       summary.firings[unit] = CountFirings(options.rule, view.scale, stored);
     }
-    if (columns.gate) ReduceGate(options.rule, values, unit, summary);
+    if (columns.gate) {
+      ReduceGate(options.rule, view.scale, stored, unit, summary);
+    }
     if (columns.moments) ReduceMoments(values, unit, summary);
   }
   summary.observations = UnitCounts::FromArray(observations);

@@ -296,6 +296,24 @@ TEST(ReduceValuesTest, TakesATensorOfZerosForUnderflowInF16Only) {
   }
 }
 
+TEST(ReduceValuesTest, AProductThatUnderflowsIsNoZero) {
+  const std::vector<double> values = {1.0, 5e-324, 0.0};
+  const std::array<std::int64_t, 2> shape = {3, 1};
+  const TensorView view{
+      .layout = *TensorLayout::Create(DataType::kF64, shape, 1, 0),
+      .data = reinterpret_cast<const std::byte*>(values.data()),
+      .scale = 0.5};
+  const ReduceOptions options{.rule = FiringRule::NonZero(),
+                              .columns = kAllColumns};
+
+  for (const auto& summary :
+       {Reduce(view, options), ReduceReference(view, options)}) {
+    EXPECT_EQ(summary->firings[0], 2U);
+    EXPECT_EQ(summary->positives[0], 2U);
+    EXPECT_EQ(summary->zeros[0], 1U);
+  }
+}
+
 TEST(ReduceValuesTest, DropsFiringsOfASignalThatDoesNotTell) {
   const UnitSummary summary = ReduceColumn(
       {1.0F, 2.0F}, {.rule = FiringRule::None(), .columns = kAllColumns});
