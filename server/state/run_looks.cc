@@ -49,11 +49,16 @@ RunGlance GlanceAt(const std::vector<core::LayerFacts>& layers,
       glance.worst_layer = layer.name;
     }
   }
-  constexpr auto kNonFinite =
-      static_cast<std::size_t>(core::HealthState::kNonFinite);
+  using enum core::HealthState;
   for (const LayerView& view : views) {
     if (view.collapsed) ++glance.collapsed_layers;
-    if (view.units_that_hold.at(kNonFinite) > 0) ++glance.non_finite_layers;
+    if (view.units_that_hold.at(static_cast<std::size_t>(kNonFinite)) > 0) {
+      ++glance.non_finite_layers;
+    }
+    for (const core::HealthState state : {kUnobserved, kUnknown, kNonFinite}) {
+      glance.unsaid_units +=
+          view.units_by_state.at(static_cast<std::size_t>(state));
+    }
   }
   return glance;
 }

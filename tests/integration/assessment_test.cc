@@ -148,6 +148,7 @@ TEST_F(AssessmentTest, AGlanceAtNanShowsTheFaultAndNothingDead) {
   const v1::RunGlance glance = Glance();
 
   EXPECT_EQ(glance.dead_units(), 0U);
+  EXPECT_EQ(glance.unsaid_units(), 1U);
   EXPECT_TRUE(glance.worst_layer().empty());
   EXPECT_EQ(glance.non_finite_layers(), 1U);
   EXPECT_THAT(glance.faults(),
