@@ -125,20 +125,19 @@ grpc::ServerUnaryReactor* DiagnosticsService::GetUnitMap(
                response);
 }
 
-grpc::ServerUnaryReactor* DiagnosticsService::GetUnitHistogram(
+grpc::ServerUnaryReactor* DiagnosticsService::GetHistogram(
     grpc::CallbackServerContext* context,
-    const v1::GetUnitHistogramRequest* request,
-    v1::GetUnitHistogramResponse* response) {
-  return Reply(Method::kGetUnitHistogram, &Queries::GetUnitHistogram, context,
-               request, response);
+    const v1::GetHistogramRequest* request,
+    v1::GetHistogramResponse* response) {
+  return Reply(Method::kGetHistogram, &Queries::GetHistogram, context, request,
+               response);
 }
 
-grpc::ServerUnaryReactor* DiagnosticsService::GetScalarHistory(
-    grpc::CallbackServerContext* context,
-    const v1::GetScalarHistoryRequest* request,
-    v1::GetScalarHistoryResponse* response) {
-  return Reply(Method::kGetScalarHistory, &Queries::GetScalarHistory, context,
-               request, response);
+grpc::ServerUnaryReactor* DiagnosticsService::GetScalar(
+    grpc::CallbackServerContext* context, const v1::GetScalarRequest* request,
+    v1::GetScalarResponse* response) {
+  return Reply(Method::kGetScalar, &Queries::GetScalar, context, request,
+               response);
 }
 
 grpc::ServerUnaryReactor* DiagnosticsService::DiagnoseRun(

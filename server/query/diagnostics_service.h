@@ -61,14 +61,13 @@ class DiagnosticsService final
       grpc::CallbackServerContext* context,
       const v1::GetUnitMapRequest* request,
       v1::GetUnitMapResponse* response) override;
-  grpc::ServerUnaryReactor* GetUnitHistogram(
+  grpc::ServerUnaryReactor* GetHistogram(
       grpc::CallbackServerContext* context,
-      const v1::GetUnitHistogramRequest* request,
-      v1::GetUnitHistogramResponse* response) override;
-  grpc::ServerUnaryReactor* GetScalarHistory(
-      grpc::CallbackServerContext* context,
-      const v1::GetScalarHistoryRequest* request,
-      v1::GetScalarHistoryResponse* response) override;
+      const v1::GetHistogramRequest* request,
+      v1::GetHistogramResponse* response) override;
+  grpc::ServerUnaryReactor* GetScalar(grpc::CallbackServerContext* context,
+                                      const v1::GetScalarRequest* request,
+                                      v1::GetScalarResponse* response) override;
   grpc::ServerUnaryReactor* DiagnoseRun(
       grpc::CallbackServerContext* context,
       const v1::DiagnoseRunRequest* request,

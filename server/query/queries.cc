@@ -204,9 +204,9 @@ absl::Status Queries::GetLayerHistory(
   return absl::OkStatus();
 }
 
-absl::Status Queries::GetScalarHistory(
-    const std::string& tenant, const v1::GetScalarHistoryRequest& request,
-    v1::GetScalarHistoryResponse* response) const {
+absl::Status Queries::GetScalar(const std::string& tenant,
+                                const v1::GetScalarRequest& request,
+                                v1::GetScalarResponse* response) const {
   const auto run = FindRun(tenant, request.run_id());
   if (!run.ok()) return run.status();
   absl::Status named = CheckName("name", request.name(), registry_.limits());

@@ -60,12 +60,12 @@ class Queries {
   absl::Status GetUnitMap(const std::string& tenant,
                           const v1::GetUnitMapRequest& request,
                           v1::GetUnitMapResponse* response) const;
-  absl::Status GetUnitHistogram(const std::string& tenant,
-                                const v1::GetUnitHistogramRequest& request,
-                                v1::GetUnitHistogramResponse* response) const;
-  absl::Status GetScalarHistory(const std::string& tenant,
-                                const v1::GetScalarHistoryRequest& request,
-                                v1::GetScalarHistoryResponse* response) const;
+  absl::Status GetHistogram(const std::string& tenant,
+                            const v1::GetHistogramRequest& request,
+                            v1::GetHistogramResponse* response) const;
+  absl::Status GetScalar(const std::string& tenant,
+                         const v1::GetScalarRequest& request,
+                         v1::GetScalarResponse* response) const;
   absl::Status DiagnoseRun(const std::string& tenant,
                            const v1::DiagnoseRunRequest& request,
                            v1::DiagnoseRunResponse* response) const;

@@ -103,9 +103,9 @@ absl::Status Queries::ListUnits(const std::string& tenant,
   return absl::OkStatus();
 }
 
-absl::Status Queries::GetUnitHistogram(
-    const std::string& tenant, const v1::GetUnitHistogramRequest& request,
-    v1::GetUnitHistogramResponse* response) const {
+absl::Status Queries::GetHistogram(const std::string& tenant,
+                                   const v1::GetHistogramRequest& request,
+                                   v1::GetHistogramResponse* response) const {
   const auto place = FindLayer(tenant, request.run_id(), request.layer());
   if (!place.ok()) return place.status();
   if (!v1::UnitFigure_IsValid(request.figure()) ||

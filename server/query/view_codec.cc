@@ -267,7 +267,7 @@ void ToProto(const UnitStripView& view, v1::UnitStrip* strip) {
 }
 
 void ToProto(const UnitHistogramView& view,
-             v1::GetUnitHistogramResponse* response) {
+             v1::GetHistogramResponse* response) {
   for (const HistogramBin& bin : view.bins) {
     response->add_lower_bounds(bin.lower);
     response->add_upper_bounds(bin.upper);

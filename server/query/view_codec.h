@@ -18,8 +18,7 @@ void ToProto(const SignalView& view, v1::SignalReport* report);
 void ToProto(const UnitView& view, v1::UnitVerdict* verdict);
 // Fills everything but the name of the layer.
 void ToProto(const UnitStripView& view, v1::UnitStrip* strip);
-void ToProto(const UnitHistogramView& view,
-             v1::GetUnitHistogramResponse* response);
+void ToProto(const UnitHistogramView& view, v1::GetHistogramResponse* response);
 void ToProto(const core::CertificateSettings& settings,
              const core::CertificateTotals& totals,
              v1::Certificate* certificate);

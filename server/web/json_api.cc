@@ -153,19 +153,18 @@ auto Asking(const Queries& queries, Query<Request, Response> query) {
 }  // namespace
 
 JsonApi::JsonApi(const Queries& queries)
-    : methods_{
-          {"GetServerInfo", Asking(queries, &Queries::GetServerInfo)},
-          {"ListRuns", Asking(queries, &Queries::ListRuns)},
-          {"GetRun", Asking(queries, &Queries::GetRun)},
-          {"ListLayers", Asking(queries, &Queries::ListLayers)},
-          {"GetLayer", Asking(queries, &Queries::GetLayer)},
-          {"GetLayerHistory", Asking(queries, &Queries::GetLayerHistory)},
-          {"ListUnits", Asking(queries, &Queries::ListUnits)},
-          {"GetUnitMap", Asking(queries, &Queries::GetUnitMap)},
-          {"GetUnitHistogram", Asking(queries, &Queries::GetUnitHistogram)},
-          {"GetScalarHistory", Asking(queries, &Queries::GetScalarHistory)},
-          {"DiagnoseRun", Asking(queries, &Queries::DiagnoseRun)},
-          {"ListEvents", Asking(queries, &Queries::ListEvents)}} {}
+    : methods_{{"GetServerInfo", Asking(queries, &Queries::GetServerInfo)},
+               {"ListRuns", Asking(queries, &Queries::ListRuns)},
+               {"GetRun", Asking(queries, &Queries::GetRun)},
+               {"ListLayers", Asking(queries, &Queries::ListLayers)},
+               {"GetLayer", Asking(queries, &Queries::GetLayer)},
+               {"GetLayerHistory", Asking(queries, &Queries::GetLayerHistory)},
+               {"ListUnits", Asking(queries, &Queries::ListUnits)},
+               {"GetUnitMap", Asking(queries, &Queries::GetUnitMap)},
+               {"GetHistogram", Asking(queries, &Queries::GetHistogram)},
+               {"GetScalar", Asking(queries, &Queries::GetScalar)},
+               {"DiagnoseRun", Asking(queries, &Queries::DiagnoseRun)},
+               {"ListEvents", Asking(queries, &Queries::ListEvents)}} {}
 
 HttpReply JsonApi::Answer(const std::string& tenant, const std::string& method,
                           const HttpParameters& parameters) const {

@@ -39,12 +39,19 @@ def test_it_answers_what_grpc_answers(server: processes.Server) -> None:
     assert trained.returncode == 0, trained.stderr
     run = {"run_id": "team/digits"}
     layer = {**run, "layer": "hidden.0"}
+    loss = {**run, "name": "loss"}
+    by_rate = {**layer, "order": "UNIT_ORDER_FIRING_RATE"}
+    rates = {**layer, "figure": "UNIT_FIGURE_FIRING_RATE"}
     questions: list[tuple[str, Message, dict[str, str]]] = [
         ("ListRuns", diagnostics_pb2.ListRunsRequest(), {}),
         ("GetRun", diagnostics_pb2.GetRunRequest(**run), run),
         ("ListLayers", diagnostics_pb2.ListLayersRequest(**run), run),
         ("GetLayer", diagnostics_pb2.GetLayerRequest(**layer), layer),
         ("ListUnits", diagnostics_pb2.ListUnitsRequest(**layer), layer),
+        ("ListUnits", diagnostics_pb2.ListUnitsRequest(**by_rate), by_rate),
+        ("GetUnitMap", diagnostics_pb2.GetUnitMapRequest(**run), run),
+        ("GetHistogram", diagnostics_pb2.GetHistogramRequest(**rates), rates),
+        ("GetScalar", diagnostics_pb2.GetScalarRequest(**loss), loss),
         ("DiagnoseRun", diagnostics_pb2.DiagnoseRunRequest(**run), run),
         ("ListEvents", diagnostics_pb2.ListEventsRequest(**run), run),
     ]

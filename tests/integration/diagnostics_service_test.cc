@@ -311,13 +311,13 @@ TEST_F(DiagnosticsServiceTest, MalformedRequestsNameTheirField) {
   EXPECT_THAT(diagnostics_->GetUnitMap(Call().get(), map, &map_response),
               HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("max_buckets")));
 
-  v1::GetUnitHistogramRequest histogram;
+  v1::GetHistogramRequest histogram;
   histogram.set_run_id("digits");
   histogram.set_layer(kLayerName);
-  v1::GetUnitHistogramResponse histogram_response;
-  EXPECT_THAT(diagnostics_->GetUnitHistogram(Call().get(), histogram,
-                                             &histogram_response),
-              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("figure")));
+  v1::GetHistogramResponse histogram_response;
+  EXPECT_THAT(
+      diagnostics_->GetHistogram(Call().get(), histogram, &histogram_response),
+      HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("figure")));
 
   v1::GetLayerHistoryRequest history;
   history.set_run_id("digits");
@@ -368,10 +368,9 @@ TEST_F(GatedDiagnosticsTest, EveryMethodPassesTheGate) {
           v1::GetLayerHistoryResponse());
   refused(&Stub::ListUnits, v1::ListUnitsRequest(), v1::ListUnitsResponse());
   refused(&Stub::GetUnitMap, v1::GetUnitMapRequest(), v1::GetUnitMapResponse());
-  refused(&Stub::GetUnitHistogram, v1::GetUnitHistogramRequest(),
-          v1::GetUnitHistogramResponse());
-  refused(&Stub::GetScalarHistory, v1::GetScalarHistoryRequest(),
-          v1::GetScalarHistoryResponse());
+  refused(&Stub::GetHistogram, v1::GetHistogramRequest(),
+          v1::GetHistogramResponse());
+  refused(&Stub::GetScalar, v1::GetScalarRequest(), v1::GetScalarResponse());
   refused(&Stub::DiagnoseRun, v1::DiagnoseRunRequest(),
           v1::DiagnoseRunResponse());
   refused(&Stub::ListEvents, v1::ListEventsRequest(), v1::ListEventsResponse());

@@ -100,7 +100,7 @@ TEST_F(JsonApiTest, EveryMethodAnswers) {
   HttpParameters histogram = layer;
   histogram.emplace("figure", "UNIT_FIGURE_FIRING_RATE");
   EXPECT_EQ(Ask("GetUnitMap", run).status, 200);
-  EXPECT_EQ(Ask("GetUnitHistogram", histogram).status, 200);
+  EXPECT_EQ(Ask("GetHistogram", histogram).status, 200);
   EXPECT_EQ(Ask("DiagnoseRun", run).status, 200);
   EXPECT_EQ(Ask("ListEvents", run).status, 200);
 }
