@@ -19,6 +19,7 @@ FROM ${BUILDER_IMAGE} AS builder
 WORKDIR /src
 # Alone, so that the packages stay cached while sources change.
 COPY deploy/install-packages deploy/install-packages
+COPY server/web/page/package.json server/web/page/package-lock.json server/web/page/
 RUN deploy/install-packages build && rm -rf /var/lib/apt/lists/*
 COPY . .
 RUN cmake --preset release && \

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/telemetry/runbooks.h"
+#include "server/telemetry/embedded_texts.h"
 
 namespace firekeeper::server {
 namespace {
@@ -18,6 +18,21 @@ constexpr const char* kTextType = "text/plain; charset=utf-8";
 constexpr const char* kJsonType = "application/json";
 // Followed by a method.
 constexpr std::string_view kApiPath = "/api/v1/";
+
+// The page loads nothing from anywhere else and runs no script but its own,
+// whatever a run or a layer calls itself.
+constexpr const char* kPagePolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src "
+    "'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'";
+constexpr std::string_view kIndex = "index.html";
+
+const char* TypeOf(std::string_view file) {
+  if (file.ends_with(".html")) return "text/html; charset=utf-8";
+  if (file.ends_with(".css")) return "text/css; charset=utf-8";
+  if (file.ends_with(".js")) return "text/javascript; charset=utf-8";
+  return "image/svg+xml";
+}
 
 void Answer(httplib::Response& response, int status, const char* text) {
   response.status = status;
@@ -101,6 +116,15 @@ std::map<std::string, HttpRouter::Page> HttpRouter::Pages() {
                   [&text = text](const auto& /*request*/, auto& response) {
                     // What browsers show; text/markdown they save.
                     response.set_content(text.data(), text.size(), kTextType);
+                  });
+  }
+  for (const auto& [name, text] : PageFiles()) {
+    pages.emplace(name == kIndex ? "/" : "/page/" + std::string(name),
+                  [type = TypeOf(name), &text = text](const auto& /*request*/,
+                                                      auto& response) {
+                    response.set_header("Content-Security-Policy", kPagePolicy);
+                    response.set_header("Referrer-Policy", "no-referrer");
+                    response.set_content(text.data(), text.size(), type);
                   });
   }
   return pages;

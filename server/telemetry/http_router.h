@@ -20,7 +20,8 @@ namespace firekeeper::server {
 // The library's server without its listener: it parses one request and writes
 // one answer. GET and HEAD only; other methods get 405, other paths 404.
 // /metrics and /api/v1/METHOD ask the gate (401 without a token); /healthz,
-// /readyz and /runbooks/NAME do not.
+// /readyz, /runbooks/NAME and the files of the page at / and /page/NAME, which
+// tell of no run, do not.
 //
 // Thread-safe.
 class HttpRouter : private httplib::Server {

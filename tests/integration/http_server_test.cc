@@ -96,7 +96,8 @@ TEST_F(HttpServerTest, ReadinessFollowsTheServerAndHealthDoesNot) {
 TEST_F(HttpServerTest, OtherPathsAndMethodsAreRefused) {
   Start();
 
-  EXPECT_THAT(Ask("GET /"), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(Ask("GET /page/"), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(Ask("GET /page/../main.js"), StartsWith("HTTP/1.1 404 "));
   EXPECT_THAT(Ask("GET /metrics/../etc/passwd"), StartsWith("HTTP/1.1 404 "));
   EXPECT_THAT(Ask("POST /nothing"), StartsWith("HTTP/1.1 404 "));
   EXPECT_THAT(
@@ -105,6 +106,23 @@ TEST_F(HttpServerTest, OtherPathsAndMethodsAreRefused) {
   EXPECT_THAT(Ask("DELETE /metrics"), StartsWith("HTTP/1.1 405 "));
   EXPECT_THAT(Ask("GET /metrics", "Range: bytes=0-,0-,0-\r\n"),
               StartsWith("HTTP/1.1 400 "));
+}
+
+TEST_F(HttpServerTest, ServesThePageWithoutATokenAndAllowsItNoOtherSource) {
+  Start(*Gate::Parse("alpha red\n"));
+
+  EXPECT_THAT(Ask("GET /"),
+              AllOf(StartsWith("HTTP/1.1 200 "),
+                    HasSubstr("Content-Type: text/html; charset=utf-8"),
+                    HasSubstr("Content-Security-Policy: default-src 'none'; "
+                              "script-src 'self';"),
+                    HasSubstr("<title>")));
+  EXPECT_THAT(Ask("GET /page/main.js"),
+              AllOf(StartsWith("HTTP/1.1 200 "),
+                    HasSubstr("Content-Type: text/javascript")));
+  EXPECT_THAT(Ask("GET /page/uPlot.esm.js"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(Ask("GET /page/uPlot.min.css"),
+              HasSubstr("Content-Type: text/css"));
 }
 
 TEST_F(HttpServerTest, MetricsNeedATokenWhereTokensAreOn) {
