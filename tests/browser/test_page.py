@@ -20,7 +20,8 @@ def url(server: processes.Server, *route: str) -> str:
 
 
 def last_step(window: browser.Browser) -> int:
-    return int(window.text("#last-step").replace(",", "") or -1)
+    shown = window.text("#last-step").replace(",", "")
+    return int(shown) if shown.isdigit() else -1
 
 
 @pytest.fixture(scope="module")
