@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::uint32_t kDefaultBuckets = 128;
 constexpr std::uint32_t kMaxBuckets = 1024;
+// Of a page of strips: a row of each state that occurs is some 2 bytes a
+// bucket.
+constexpr std::size_t kMaxBucketsOfPage = 65'536;
 
 // Where a layer stands in the forward order; compares as the list is sorted.
 using LayerPosition = std::pair<std::uint32_t, std::string>;
@@ -111,7 +114,9 @@ absl::Status Queries::GetUnitMap(const std::string& tenant,
   if (!limit.ok()) return limit.status();
   const auto layers =
       PageOf(**run, QueryOf("unit map", tenant, request.run_id(), *buckets),
-             request.page_token(), *limit, response->mutable_next_page_token());
+             request.page_token(),
+             std::min<std::size_t>(*limit, kMaxBucketsOfPage / *buckets),
+             response->mutable_next_page_token());
   if (!layers.ok()) return layers.status();
   const std::uint64_t run_units = (*run)->UnitCount();
   for (const auto& layer : *layers) add(*layer, run_units);

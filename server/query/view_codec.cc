@@ -246,6 +246,7 @@ void ToProto(const RunView& view, v1::RunGlance* glance) {
   glance->set_dead_units(view.glance.dead.count);
   glance->set_observable_units(view.glance.dead.total);
   glance->set_unsaid_units(view.glance.unsaid_units);
+  glance->set_open_units(view.glance.open_units);
   glance->set_worst_layer(view.glance.worst_layer);
   glance->set_worst_dead_share(view.glance.worst_dead_share);
   glance->set_collapsed_layers(view.glance.collapsed_layers);

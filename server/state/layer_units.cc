@@ -226,7 +226,10 @@ UnitHistogramView LayerState::Histogram(std::uint64_t run_units,
                                         UnitFigure figure) {
   UnitHistogramView histogram;
   const auto verdicts = Evaluate(run_units);
-  if (!verdicts) return histogram;
+  if (!verdicts) {
+    histogram.unknown_units = static_cast<std::uint64_t>(spec_.unit_count);
+    return histogram;
+  }
   histogram.bins = BinsOf(figure);
   for (Index unit = 0; unit < verdicts->evidence.unit_count; ++unit) {
     const core::UnitHealth& health =

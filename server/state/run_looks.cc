@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <set>
@@ -32,6 +33,15 @@ std::size_t WindowsWithoutData(const std::set<std::int64_t>& all,
       std::distance(all.upper_bound(own.back()), all.end()));
 }
 
+std::uint64_t UnitsIn(std::initializer_list<core::HealthState> states,
+                      const LayerView& view) {
+  std::uint64_t units = 0;
+  for (const core::HealthState state : states) {
+    units += view.units_by_state.at(static_cast<std::size_t>(state));
+  }
+  return units;
+}
+
 // `views`: of the same layers.
 RunGlance GlanceAt(const std::vector<core::LayerFacts>& layers,
                    const std::vector<LayerView>& views) {
@@ -55,10 +65,8 @@ RunGlance GlanceAt(const std::vector<core::LayerFacts>& layers,
     if (view.units_that_hold.at(static_cast<std::size_t>(kNonFinite)) > 0) {
       ++glance.non_finite_layers;
     }
-    for (const core::HealthState state : {kUnobserved, kUnknown, kNonFinite}) {
-      glance.unsaid_units +=
-          view.units_by_state.at(static_cast<std::size_t>(state));
-    }
+    glance.unsaid_units += UnitsIn({kUnobserved, kUnknown, kNonFinite}, view);
+    glance.open_units += UnitsIn({kSilent, kDeadOnSet}, view);
   }
   return glance;
 }

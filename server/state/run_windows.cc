@@ -47,7 +47,8 @@ void Run::CloseDueWindows(absl::Time now, bool by_age) {
   LayerList layers;
   {
     const absl::MutexLock lock(&mutex_);
-    if (attempts_.empty()) return;
+    // Of a deleted run the store keeps nothing, and must get nothing.
+    if (deleted_ || attempts_.empty()) return;
     before = CloseBeforeStep(now);
     if (before <= closed_before_ && !by_age) return;
     if (before > closed_before_) {

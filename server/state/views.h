@@ -56,6 +56,8 @@ struct RunGlance {
   core::Share dead;  // of the units whose health was observable
   // Of those, UNOBSERVED, UNKNOWN and NON_FINITE.
   std::uint64_t unsaid_units = 0;
+  // SILENT and DEAD_ON_SET.
+  std::uint64_t open_units = 0;
   std::string worst_layer;
   double worst_dead_share = 0.0;
   std::uint32_t collapsed_layers = 0;

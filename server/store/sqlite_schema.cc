@@ -53,7 +53,11 @@ CREATE TABLE event_units (run BIGINT NOT NULL, key BLOB NOT NULL,
   value BLOB NOT NULL, PRIMARY KEY (run, key));
 )";
 
-constexpr std::array kSteps = {kFirst, kSecond};
+constexpr const char* kThird = R"(-- what version 3 adds
+CREATE INDEX quarantine_places ON quarantine (table_number, run, key);
+)";
+
+constexpr std::array kSteps = {kFirst, kSecond, kThird};
 
 // 0 where nothing has been made yet.
 absl::StatusOr<std::size_t> VersionOf(const SqliteConnection& connection) {

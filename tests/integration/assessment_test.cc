@@ -155,6 +155,17 @@ TEST_F(AssessmentTest, AGlanceAtNanShowsTheFaultAndNothingDead) {
               ::testing::ElementsAre(v1::CAUSE_NUMERICAL_FAILURE));
 }
 
+TEST_F(AssessmentTest, AGlanceCallsSilenceOpen) {
+  StreamSteps(MakeOpen("digits"), 1, kHalfDead);
+  Diagnose("digits");
+
+  const v1::RunGlance glance = Glance();
+
+  EXPECT_EQ(glance.dead_units(), 0U);
+  EXPECT_EQ(glance.open_units(), 2U);
+  EXPECT_EQ(glance.unsaid_units(), 0U);
+}
+
 TEST_F(AssessmentTest, AGlanceAtWhatWasNotLookedAtSaysNothing) {
   StreamSteps(MakeOpen("digits"), 32, kHalfDead);
 

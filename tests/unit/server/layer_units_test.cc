@@ -174,6 +174,7 @@ TEST_F(UnitPictureTest, AStripOfWhatIsNotObservableHasNoRows) {
   EXPECT_THAT(nothing.Strip(5, 2).rows, IsEmpty());
   EXPECT_EQ(nothing.Strip(5, 2).unit_count, 5U);
   EXPECT_THAT(nothing.Histogram(5, UnitFigure::kFiringRate).bins, IsEmpty());
+  EXPECT_EQ(nothing.Histogram(5, UnitFigure::kFiringRate).unknown_units, 5U);
 }
 
 TEST_F(UnitPictureTest, AHistogramCountsEveryUnitOnce) {

@@ -540,6 +540,23 @@ std::string AnyKey(MemoryStore& store, Table table, std::uint64_t run) {
   return found;
 }
 
+TEST_F(RecoveryTest, WhoeverStillHoldsADeletedRunPutsNoRowOfIt) {
+  Open();
+  Send(11);
+  kept_.Commit();
+  const std::uint64_t number = kept_.store().Runs()->at(0);
+  const auto run = kept_.registry().Find({kTenant, kRunId});
+  ASSERT_THAT(run, IsOk());
+  driver_.reset();
+  ASSERT_THAT(kept_.registry().Delete({kTenant, kRunId}), IsOk());
+
+  // Long idle: windows are due.
+  (*run)->Sweep(kept_.now() + absl::Hours(1));
+  kept_.Commit();
+
+  EXPECT_EQ(AnyKey(kept_.store(), Table::kMark, number), "");
+}
+
 class DamagedRowTest : public RecoveryTest,
                        public ::testing::WithParamInterface<Table> {};
 
