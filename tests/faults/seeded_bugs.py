@@ -193,8 +193,8 @@ BUGS = (
     Bug(
         "events that are told twice",
         "server/state/run_keeping.cc",
-        "  return assessment_.Restore(stored.assessment);",
-        "  return absl::OkStatus();",
+        "  absl::Status restored = assessment_.Restore(stored.assessment);",
+        "  absl::Status restored;",
         "server_recovery_tests",
     ),
     Bug(
@@ -226,6 +226,27 @@ BUGS = (
         "",
         "server_recovery_tests",
     ),
+    Bug(
+        "quarantine a row as often as it is read",
+        "server/store/sqlite_writer.cc",
+        "WHERE table_number = ?1 AND run = ?2 AND key = ?3 AND value = ?4)",
+        "WHERE table_number = ?1 AND run = ?2 AND key = ?3 AND value = ?4 AND 0)",
+        "server_store_tests",
+    ),
+    Bug(
+        "give the number of a lost layer to another",
+        "server/state/run_keeping.cc",
+        "  next_layer_ = stored.next_layer;",
+        "  next_layer_ = static_cast<std::uint32_t>(layers_.size());",
+        "server_recovery_tests",
+    ),
+    Bug(
+        "forget how far windows were closed",
+        "server/state/run_keeping.cc",
+        "  closed_before_ = stored.counters.closed_before;",
+        "",
+        "server_recovery_tests",
+    ),
 )
 
 
@@ -254,6 +275,10 @@ def copy_sources() -> None:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+    # From npm, by install-packages.
+    packages = COPY / "server" / "web" / "page" / "node_modules"
+    if not packages.exists():
+        packages.symlink_to(ROOT / "server" / "web" / "page" / "node_modules")
 
 
 def tests_fail(target: str) -> "tuple[bool, str]":
