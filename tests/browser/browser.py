@@ -17,6 +17,8 @@ from selenium.webdriver.common.keys import Keys
 AXE = pathlib.Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 # What is asked of the page: WCAG 2.2 AA, and what axe's authors hold good.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# What the console says of a server that is away, and of one that is busy.
+EXCUSES = ("net::ERR", "status of 503")
 
 
 class Browser:
@@ -106,11 +108,12 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """What the console said of errors, since it was last asked. A server that is
-        away is no error of the page."""
+        away or busy is no error of the page."""
         said = self._complaints + [
             entry["message"]
             for entry in self._driver.get_log("browser")
-            if entry["level"] in ("SEVERE", "WARNING") and "net::ERR" not in entry["message"]
+            if entry["level"] in ("SEVERE", "WARNING")
+            and not any(excuse in entry["message"] for excuse in EXCUSES)
         ]
         self._complaints = []
         return said

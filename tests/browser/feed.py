@@ -21,13 +21,15 @@ def layer(name: str, units: int, order: int) -> resources_pb2.Layer:
     )
 
 
-def snapshot(name: str, step: int, row: Sequence[float]) -> ingest_pb2.Snapshot:
+def snapshot(
+    name: str, step: int, row: Sequence[float], phase: resources_pb2.Phase
+) -> ingest_pb2.Snapshot:
     """Every example of the step gave `row`."""
     packed = struct.pack(f"<{len(row)}f", *row)
     return ingest_pb2.Snapshot(
         layer=name,
         signal=resources_pb2.SIGNAL_ACTIVATION,
-        phase=resources_pb2.PHASE_TRAIN,
+        phase=phase,
         step=step,
         tensor=tensor_pb2.Tensor(
             data_type=tensor_pb2.DATA_TYPE_F32,
@@ -45,6 +47,7 @@ def send(
     rows: Mapping[str, Sequence[float]],
     steps: int = 1,
     labels: Mapping[str, str] | None = None,
+    phase: resources_pb2.Phase = resources_pb2.PHASE_TRAIN,
 ) -> None:
     """A run with these layers, each of whose units always gave its value; it has ended."""
     opening = ingest_pb2.Open(
@@ -63,7 +66,7 @@ def send(
         for step in range(steps):
             for name, row in rows.items():
                 seq += 1
-                made = ingest_pb2.Batch(first_seq=seq, snapshots=[snapshot(name, step, row)])
+                made = ingest_pb2.Batch(first_seq=seq, snapshots=[snapshot(name, step, row, phase)])
                 stream.send(ingest_pb2.StreamRequest(batch=made))
                 if seq % 32 == 0:
                     stream.receive_ack(seq - 16)

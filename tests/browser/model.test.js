@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { ApiError } from '../../server/web/page/api.js';
 import { createEventLog, deadCourse, filterEvents, shareCourse } from '../../server/web/page/events_model.js';
 import { csvCell, number, percent } from '../../server/web/page/format.js';
 import { deadOf } from '../../server/web/page/layer_flags.js';
@@ -10,7 +11,10 @@ import { nextDelay } from '../../server/web/page/live.js';
 import { logSeries, updateRatio } from '../../server/web/page/profile_model.js';
 import { address, parseRoute } from '../../server/web/page/route.js';
 import { runRow, sortRuns } from '../../server/web/page/runs_model.js';
+import { createKeep } from '../../server/web/page/storage.js';
 import { bucketParts, bucketUnits } from '../../server/web/page/strip_model.js';
+import { firingRate, unitSentences } from '../../server/web/page/verdict_words.js';
+import { createWatch } from '../../server/web/page/watch.js';
 
 const died = (step, units) => ({ kind: 'EVENT_KIND_UNITS_DIED', step: String(step), unitCount: String(units) });
 const revived = (step, units) => ({ ...died(step, units), kind: 'EVENT_KIND_UNITS_REVIVED' });
@@ -51,6 +55,48 @@ test('events that came twice are listed once', () => {
   assert.deepEqual(log.all().map((each) => each.eventId), ['1', '2']);
 });
 
+test('of very many events the newest are kept', () => {
+  const log = createEventLog(2);
+  log.add({ events: [1, 2, 3].map((id) => ({ eventId: String(id), ...died(id, 1) })), nextPageToken: 'more' });
+  log.add({ events: [{ eventId: '4', ...died(4, 1) }] });
+
+  assert.deepEqual(log.all().map((each) => each.eventId), ['3', '4']);
+});
+
+test('a run is current until it goes on, or its data did not come', () => {
+  const watch = createWatch();
+
+  assert.ok(watch.isDue({ lastStep: '1' }));
+  watch.done(performance.now());
+  assert.ok(watch.isCurrent({ lastStep: '1' }));
+  assert.ok(!watch.isCurrent({ lastStep: '2' }));
+  watch.failed();
+  assert.ok(!watch.isCurrent({ lastStep: '1' }));
+});
+
+test('a busy server is there', () => {
+  const busy = new ApiError(503, 'busy');
+
+  assert.deepEqual([busy.isBusy, busy.isUnreachable, busy.isOfServer], [true, false, true]);
+  assert.ok(new ApiError(0, 'away').isUnreachable);
+  assert.ok(!new ApiError(404, 'no run').isOfServer);
+});
+
+test('a browser that keeps nothing keeps it until the page is left', () => {
+  Object.defineProperty(globalThis, 'forbidden', {
+    get() {
+      throw new DOMException('denied', 'SecurityError');
+    },
+  });
+  const keep = createKeep('forbidden');
+
+  assert.equal(keep.get('theme'), null);
+  keep.set('theme', 'dark');
+  assert.equal(keep.get('theme'), 'dark');
+  keep.remove('theme');
+  assert.equal(keep.get('theme'), null);
+});
+
 test('the filter of events reads layers and messages', () => {
   const events = [{ ...died(1, 1), layer: 'fc1' }, { ...died(2, 1), message: 'of FC1' }, died(3, 1)];
 
@@ -69,6 +115,23 @@ test('a run of which nothing can be said has no share of dead units', () => {
   const glance = { looked: '2026-01-01T00:00:00Z', observableUnits: '8', unsaidUnits: '8' };
 
   assert.equal(runRow({ runId: 'a' }, glance).deadShare, null);
+});
+
+test('silent units are open, and so are those of which nothing can be said', () => {
+  const glance = { looked: '2026-01-01T00:00:00Z', observableUnits: '8', unsaidUnits: '1', openUnits: '4' };
+  const row = runRow({ runId: 'a' }, glance);
+
+  assert.deepEqual([row.deadShare, row.silent, row.unsaid, row.open], [0, 4, 1, 5]);
+  assert.equal(runRow({ runId: 'a' }, { ...glance, unsaidUnits: undefined, openUnits: undefined }).open, 0);
+});
+
+test('a unit that gave NaN has no firing rate, and was not unseen', () => {
+  const unit = { state: 'HEALTH_STATE_NON_FINITE', observations: '8', firings: '4', nonFinite: '2' };
+
+  assert.equal(firingRate(unit), null);
+  assert.equal(firingRate({ ...unit, state: 'HEALTH_STATE_ALIVE' }), 0.5);
+  assert.ok(unitSentences(unit).includes('Nothing finite of it was ever observed.'));
+  assert.ok(unitSentences({ state: 'HEALTH_STATE_UNOBSERVED' }).includes('Nothing of it was ever observed.'));
 });
 
 test('a share is never rounded to none or to all', () => {
@@ -101,11 +164,14 @@ test('the last bucket may be smaller', () => {
 });
 
 test('a logarithmic axis says what it cannot show', () => {
-  assert.deepEqual(logSeries([1, 0, null, NaN]), { values: [1, null, null, null], streamed: 3, zeros: 1, nonFinite: 1 });
+  const series = logSeries([1, 0, null, NaN]);
+
+  assert.deepEqual(series, { values: [1, null, null, null], streamed: 3, zeros: 1, nonFinite: 1 });
 });
 
 test('a slow server is asked less often', () => {
   assert.ok(nextDelay('live', 4000, 0) > nextDelay('live', 10, 0));
+  assert.ok(nextDelay('live', 40_000, 0) >= 120_000, 'a quarter of the time at most, however slow it is');
   assert.ok(nextDelay('live', 10, 5) > nextDelay('live', 10, 1));
 });
 

@@ -10,6 +10,7 @@ import browser
 import feed
 import processes
 import pytest
+from firekeeper.v1 import resources_pb2
 
 RUN = "digits"
 
@@ -22,6 +23,12 @@ def url(server: processes.Server, *route: str) -> str:
 def last_step(window: browser.Browser) -> int:
     shown = window.text("#last-step").replace(",", "")
     return int(shown) if shown.isdigit() else -1
+
+
+def complained_only_of(window: browser.Browser, status: int) -> None:
+    """The console speaks of refusals, and so it should."""
+    complaints = window.complaints()
+    assert complaints and all(f"status of {status}" in each for each in complaints), complaints
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +138,7 @@ def test_it_says_what_was_not_found(trained: processes.Server, window: browser.B
     window.open(url(trained, "run", "nothing"))
 
     window.wait_for("#main", "not known")
-    # The console speaks of the 404, and so it should.
-    assert all("404" in each for each in window.complaints())
+    complained_only_of(window, 404)
 
 
 def test_an_empty_server_tells_how_to_begin(
@@ -141,6 +147,17 @@ def test_an_empty_server_tells_how_to_begin(
     window.open(url(server))
 
     assert "firekeeper.watch(" in window.wait_for("#empty")
+
+
+def strips_follow(window: browser.Browser) -> None:
+    """The strips are asked for again while the training goes on."""
+    window.wait_for('canvas[data-strip][data-painted="true"]')
+    for _ in range(2):
+        window.requested()
+        processes.wait_for(
+            "newer strips",
+            lambda: any("/api/v1/GetUnitMap" in each for each in window.requested()),
+        )
 
 
 def test_it_follows_a_training_and_survives_the_server(
@@ -152,6 +169,7 @@ def test_it_follows_a_training_and_survives_the_server(
             window.wait_for('#live-status[data-state="live"]')
             seen = processes.wait_for("a step", lambda: last_step(window) > 0 and last_step(window))
             processes.wait_for("later steps", lambda: last_step(window) > seen)
+            strips_follow(window)
             window.evaluate("window.stillTheSame = true")
 
             server.kill()
@@ -179,7 +197,7 @@ def test_names_and_labels_are_text(server: processes.Server, window: browser.Bro
     assert evil in window.text("#crumbs")
 
     assert not window.evaluate("return window.evil === true")
-    assert all("400" in each for each in window.complaints())
+    complained_only_of(window, 400)
 
 
 def test_nan_is_not_called_dead(server: processes.Server, window: browser.Browser) -> None:
@@ -191,6 +209,40 @@ def test_nan_is_not_called_dead(server: processes.Server, window: browser.Browse
     window.open(url(server, "run", RUN))
     window.wait_for('[data-finding="CAUSE_NUMERICAL_FAILURE"]')
     window.wait_for('.strip-row[data-layer="fc.relu"]', "NaN")
+
+
+def test_silence_is_not_called_health(server: processes.Server, window: browser.Browser) -> None:
+    feed.send(server, RUN, {"fc.relu": [0.0, 0.0, 0.0, 0.0]}, steps=4)
+
+    window.open(url(server))
+    row = window.wait_for(f'tr[data-run="{RUN}"]', "4 units silent or dead on set")
+    assert "no fault found" not in row
+    assert window.evaluate("return !document.querySelector('tr[data-run] .tone-fine.share')")
+
+
+def test_a_unit_without_a_verdict_is_still_a_unit(
+    server: processes.Server, window: browser.Browser
+) -> None:
+    feed.send(server, RUN, {"fc.relu": [1.0, 0.0]}, phase=resources_pb2.PHASE_EVAL)
+
+    window.open(url(server, "run", RUN, "layer", "fc.relu", "unit", "1"))
+    window.wait_for("#unit-unsaid", "Nothing can be said of this unit")
+    assert "not known" not in window.text("#main")
+    window.click("#unit-before")
+    window.wait_for("#unit-view h1", "Unit 0")
+    window.open(url(server, "run", RUN, "layer", "fc.relu", "unit", "2"))
+    window.wait_for("#main h1", "This unit is not known")
+    assert "2 units, numbered from 0" in window.text("#main")
+
+
+def test_what_ended_does_not_stay_paused(server: processes.Server, window: browser.Browser) -> None:
+    window.open(url(server, "run", "nothing"))
+    window.wait_for('#live-status[data-state="missing"]', "no such run")
+
+    window.click("#pause")
+    window.click("#pause")
+    assert "no such run" in window.text("#live-status")
+    complained_only_of(window, 404)
 
 
 def test_a_token_is_asked_for_and_sent(tmp_path: pathlib.Path, window: browser.Browser) -> None:
@@ -207,4 +259,4 @@ def test_a_token_is_asked_for_and_sent(tmp_path: pathlib.Path, window: browser.B
 
         window.wait_for("#empty")
         window.wait_for("#server-info", "tenant red")
-        assert all("401" in each for each in window.complaints())
+        complained_only_of(window, 401)

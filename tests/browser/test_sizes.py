@@ -105,11 +105,34 @@ def test_sixty_five_thousand_units(crowded: processes.Server, window: browser.Br
     window.wait_for("#units-place", "51 to 100")
 
 
+def test_who_pages_in_haste_sees_what_the_page_says(
+    crowded: processes.Server, window: browser.Browser
+) -> None:
+    def rows() -> list[int]:
+        return [int(each.replace(",", "")) for each in window.texts("#units tbody th")]
+
+    window.open(url(crowded, "run", "wide", "layer", "fc.relu"))
+    window.wait_for("#units-place", "1 to 50")
+    # Both before the answer to the first.
+    window.evaluate("for (let i = 0; i < 2; i++) document.querySelector('#page-after').click()")
+    processes.wait_for("another page", lambda: "1 to 50 of" not in window.text("#units-place"))
+    window.wait_for("#units-place", "51 to 100")
+    assert rows() == list(range(50, 100))
+
+    # The token of one order is none of another.
+    window.evaluate(
+        "document.querySelector('#units thead [data-value=FIRING_RATE]').click();"
+        "document.querySelector('#page-after').click()"
+    )
+    processes.wait_for("the other order", lambda: rows()[:2] == [0, 2])
+    assert "1 to 50 of" in window.text("#units-place")
+
+
 def test_two_hundred_visits_leave_nothing_behind(
     crowded: processes.Server, window: browser.Browser
 ) -> None:
     views = [
-        ((), "#runs tbody tr"),
+        ((), "tr[data-run]"),
         (("run", "run-001"), "#strips .strip-row"),
         (("run", "run-001", "layer", "fc.relu"), "#units tbody tr"),
         (("run", "run-001", "layer", "fc.relu", "unit", "1"), "#unit-words"),
@@ -122,12 +145,13 @@ def test_two_hundred_visits_leave_nothing_behind(
                 window.wait_for(ready)
 
     window.open(url(crowded))
-    visit(5)
+    # Long enough for the engine to have compiled what it will compile.
+    visit(15)
     before = window.held()
     visit(50)
     after = window.held()
 
     print(before, after)
-    assert after["listeners"] <= before["listeners"] + 20
+    assert after["listeners"] <= before["listeners"] + 10
     assert after["nodes"] <= before["nodes"] * 1.2 + 500
-    assert after["heap"] <= before["heap"] * 1.3 + 2e6
+    assert after["heap"] <= before["heap"] + 0.7e6

@@ -1,7 +1,9 @@
-// The JSON API: few requests at a time, patient with a busy server, and none left
+// The JSON API: one request at a time, patient with a busy server, and none left
 // over from a view that was left.
 
-const MOST_AT_A_TIME = 2;
+import { createKeep } from './storage.js';
+
+const MOST_AT_A_TIME = 1;
 const TRIES = 6;
 const TIMEOUT_MS = 30_000;
 const TOKEN_KEY = 'firekeeper-token';
@@ -16,7 +18,17 @@ export class ApiError extends Error {
   }
 
   get isUnreachable() {
-    return this.status === 0 || this.status >= 502;
+    return this.status === 0 || (this.status >= 502 && !this.isBusy);
+  }
+
+  /** It has more queries than it takes; what was known still holds. */
+  get isBusy() {
+    return this.status === 503;
+  }
+
+  /** Of the server and not of what was asked for: it is away, busy, or wants a token. */
+  get isOfServer() {
+    return this.isUnreachable || this.isBusy || this.status === 401;
   }
 
   /** What was asked for is not there, or cannot be: it is no use to ask again. */
@@ -29,10 +41,12 @@ export function isAbort(error) {
   return error?.name === 'AbortError';
 }
 
+const keep = createKeep('sessionStorage');
+
 export const token = {
-  get: () => sessionStorage.getItem(TOKEN_KEY) ?? '',
-  set: (text) => sessionStorage.setItem(TOKEN_KEY, text),
-  clear: () => sessionStorage.removeItem(TOKEN_KEY),
+  get: () => keep.get(TOKEN_KEY) ?? '',
+  set: (text) => keep.set(TOKEN_KEY, text),
+  clear: () => keep.remove(TOKEN_KEY),
 };
 
 /** The query of a request; a list becomes a parameter for each entry. */

@@ -18,21 +18,33 @@ const TONES = ['unknown', 'unknown', 'warn', 'alarm'];
 /** The events of a run, or of one of its layers, of which only the new ones are asked for. */
 export function createEventSource(scope, run, layer) {
   const log = createEventLog();
+  let isLoaded = false;
+
+  async function loadNew() {
+    for (;;) {
+      const page = await scope.call('ListEvents', { runId: run, layer, pageSize: PAGE_SIZE, pageToken: log.token() });
+      if (!log.add(page)) break;
+    }
+    isLoaded = true;
+  }
+
+  function restart() {
+    log.restart();
+    isLoaded = false;
+  }
+
   return {
-    all: log.all,
-    restart: log.restart,
+    /** Null until all of them are here. */
+    all: () => (isLoaded ? log.all() : null),
+    restart,
     async load() {
       try {
-        for (;;) {
-          const page = await scope.call('ListEvents', {
-            runId: run, layer, pageSize: PAGE_SIZE, pageToken: log.token(),
-          });
-          if (!log.add(page)) return;
-        }
+        await loadNew();
       } catch (error) {
         // A server that was started anew may number them anew.
-        if (error.status === 400 && log.token() !== '') log.restart();
-        throw error;
+        if (error.status !== 400 || log.token() === '') throw error;
+        restart();
+        await loadNew();
       }
     },
   };

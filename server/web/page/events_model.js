@@ -82,14 +82,24 @@ export function filterEvents(events, { kind = '', rank = 0, text = '' }) {
     .reverse();
 }
 
+// As many as the server keeps of a run unless told otherwise (max_events_per_run).
+const MOST_EVENTS = 4096;
+
 /**
- * Collects events without asking again for those that are here. `add(page)` takes
+ * Collects the newest `most` events without asking again for those that are here. `add(page)` takes
  * an answer of ListEvents; `token()` is where to go on.
  */
-export function createEventLog() {
+export function createEventLog(most = MOST_EVENTS) {
   const byId = new Map();
   let token = '';
   let settled = 0;
+
+  function forgetOldest() {
+    if (byId.size <= most) return;
+    const ids = [...byId.keys()].sort((a, b) => a - b);
+    for (const id of ids.slice(0, ids.length - most)) byId.delete(id);
+  }
+
   return {
     token: () => token,
     /** Answers whether there is more. */
@@ -98,6 +108,7 @@ export function createEventLog() {
       // The answer holds all after `settled`: what it lacks is no more.
       for (const id of [...byId.keys()]) if (id > settled) byId.delete(id);
       for (const event of page.events ?? []) byId.set(Number(event.eventId), event);
+      forgetOldest();
       if (!page.nextPageToken) return false;
       token = page.nextPageToken;
       settled = Math.max(settled, ...ids);

@@ -63,7 +63,7 @@ export function histogramFigure(id, title, about, histogram) {
   return h('figure', { class: 'card', 'data-key': id, id: `histogram-${id}`, 'data-histogram': id },
     h('figcaption', {}, h('h3', {}, title),
       h('p', { class: 'plot-words' },
-        isEmpty ? `Unknown for ${plural(unknown, 'unit')}: not streamed.` : words(zero, unknown, total))),
+        isEmpty ? `Unknown for ${plural(unknown, 'unit')}.` : words(zero, unknown, total))),
     isEmpty ? null : drawing(title, bars, zero, total),
     h('p', { class: 'dim' }, about, isEmpty ? '' : ` The tallest bar is ${plural(tallest, 'unit')}.`));
 }

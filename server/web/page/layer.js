@@ -81,6 +81,7 @@ export function layerView(context, { run: runId, layer }) {
   const eventsPart = createEvents(place);
   const watch = createWatch();
   let isShown = false;
+  let firstSeen = null;
 
   const box = () => h('div', {});
   const boxes = {
@@ -108,6 +109,8 @@ export function layerView(context, { run: runId, layer }) {
     h('h1', { tabindex: '-1' }, layer), boxes.facts, parts);
 
   function missing(text) {
+    poller.dispose();
+    context.status.show('missing', 'no such layer');
     scope.dispose();
     element.replaceChildren(absence('This layer is not known', text, address(runId), 'To the run'));
   }
@@ -118,7 +121,7 @@ export function layerView(context, { run: runId, layer }) {
       await work();
       if (where !== boxes.histograms) renew(where, h('div', {}));
     } catch (error) {
-      if (isAbort(error) || !(error instanceof ApiError) || error.isUnreachable || error.status === 401) throw error;
+      if (isAbort(error) || !(error instanceof ApiError) || error.isOfServer) throw error;
       renew(where, h('div', {}, failure(error)));
     }
   }
@@ -138,6 +141,15 @@ export function layerView(context, { run: runId, layer }) {
       histogramFigure(id, title, about, answers[i]))));
   }
 
+  async function loadPlots(report) {
+    try {
+      await plots.update(report);
+    } catch (error) {
+      plots.fail();
+      throw error;
+    }
+  }
+
   async function loadAll(report, lastStep) {
     const start = performance.now();
     try {
@@ -145,32 +157,35 @@ export function layerView(context, { run: runId, layer }) {
         part(boxes.strip, () => strip.update(report)),
         part(boxes.units, () => units.update(reportTotals(report))),
         part(boxes.histograms, loadHistograms),
-        part(boxes.plots, () => plots.update(report)),
+        part(boxes.plots, () => loadPlots(report)),
         part(boxes.events, events.load),
       ]);
     } catch (error) {
       watch.failed();
       throw error;
     }
-    eventsPart.update(events.all(), { lastStep, born: unitsIn(report, 'BORN_DEAD') });
+    const known = events.all();
+    if (known) eventsPart.update(known, { lastStep, born: unitsIn(report, 'BORN_DEAD') });
     watch.done(start);
   }
 
   async function load() {
     const { run = {} } = await scope.call('GetRun', { runId });
+    // A run of this name that was begun anew has none of these events.
+    if (firstSeen !== null && firstSeen !== run.firstSeen) events.restart();
+    firstSeen = run.firstSeen ?? null;
     if (watch.isDue(run)) {
       const { layer: report = {} } = await scope.call('GetLayer', { runId, layer });
       isShown = true;
       drawReport(report);
       await loadAll(report, whole(run.lastStep));
     }
-    return run.state === 'RUN_STATE_ENDED' ? 'ended' : 'live';
+    return { state: run.state === 'RUN_STATE_ENDED' ? 'ended' : 'live', isFresh: watch.isCurrent(run) };
   }
 
   function onError(error) {
     if (error.isFinal && !isShown) {
-      queueMicrotask(() => missing(`The server says: ${error.message}.`));
-      context.status.show('problem', 'no such layer');
+      missing(`The server says: ${error.message}.`);
       return true;
     }
     watch.failed();

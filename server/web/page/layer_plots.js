@@ -55,6 +55,9 @@ export function createLayerPlots({ scope, run, layer }) {
       updateLog(updatePlot, ['update ratio'], [historyRatio(update, weight)]);
       updateLog(rmsPlot, rmsLabels, [output, gradient, weight]);
     },
+    fail() {
+      for (const plot of plots) plot.fail();
+    },
     dispose() {
       for (const plot of plots) plot.dispose();
     },

@@ -6,8 +6,8 @@ import { localTime } from './format.js';
 
 const INTERVAL_MS = 2000;
 const ENDED_INTERVAL_MS = 15_000;
-const MOST_MS = 30_000;
-// Share of the time that the server may spend on one open page.
+const MOST_AFTER_FAILURE_MS = 10_000;
+// Share of the time in which one open page asks.
 const BUSY_SHARE = 0.25;
 
 const TEXT = {
@@ -15,16 +15,18 @@ const TEXT = {
   live: ['●', 'Live'],
   ended: ['■', 'Run ended'],
   paused: ['⏸', 'Paused'],
+  busy: ['▲', 'Server busy, retrying'],
   retrying: ['▲', 'Server not reachable, retrying'],
   problem: ['▲', 'The server answered with an error, retrying'],
   locked: ['🔒', 'Token needed'],
+  missing: ['?', 'Not found'],
 };
 
 /** Milliseconds until the next look, when the last took `took` and `failures` went wrong in a row. */
 export function nextDelay(state, took, failures) {
-  if (failures > 0) return Math.min(MOST_MS / 3, 1000 * 2 ** Math.min(failures - 1, 4));
+  if (failures > 0) return Math.min(MOST_AFTER_FAILURE_MS, 1000 * 2 ** Math.min(failures - 1, 4));
   const base = state === 'ended' ? ENDED_INTERVAL_MS : INTERVAL_MS;
-  return Math.min(MOST_MS, Math.max(base, took * (1 / BUSY_SHARE - 1)));
+  return Math.max(base, took * (1 / BUSY_SHARE - 1));
 }
 
 /** The status line at the top of the page, which all views share. */
@@ -52,9 +54,18 @@ export function createStatus(elements) {
   };
 }
 
+// What the status line says of a failure: [state, detail].
+function failureStatus(error) {
+  if (!(error instanceof ApiError)) return ['problem', ''];
+  if (error.status === 401) return ['locked', ''];
+  if (error.isBusy) return ['busy', ''];
+  return error.isUnreachable ? ['retrying', ''] : ['problem', error.message];
+}
+
 /**
- * Calls `load` now and then. It answers "live" or "ended"; it throws where there
- * is nothing new to show. `onError(error)` may answer true: it is no use to go on.
+ * Calls `load` now and then. It answers {state, isFresh}: "live" or "ended", and
+ * whether all that is shown is as of now; it throws where there is nothing new to
+ * show. `onError(error)` may answer true: it is no use to go on.
  */
 export function createPoller({ load, status, onError, isPaused }) {
   let timer = 0;
@@ -76,22 +87,22 @@ export function createPoller({ load, status, onError, isPaused }) {
     const start = performance.now();
     let stop = false;
     try {
-      state = await load();
+      const loaded = await load();
+      state = loaded.state;
       failures = 0;
-      if (!disposed) {
-        status.fresh();
-        status.show(mayRun() ? state : 'paused');
-      }
+      if (disposed) return;
+      if (loaded.isFresh) status.fresh();
+      status.show(mayRun() ? state : 'paused');
     } catch (error) {
       stop = isAbort(error) || disposed;
       if (stop) return;
       failures += 1;
+      if (!(error instanceof ApiError)) console.error(error);
       stop = onError?.(error) === true;
-      const known = error instanceof ApiError;
-      if (!known) console.error(error);
-      if (error.status === 401) status.show('locked');
-      else if (known && error.isUnreachable) status.show('retrying');
-      else status.show('problem', known ? error.message : '');
+      // Who has nothing more to ask has said so; and nobody retries while paused.
+      if (disposed) return;
+      if (mayRun() || error.status === 401) status.show(...failureStatus(error));
+      else status.show('paused');
     } finally {
       busy = false;
       if (!stop) schedule(nextDelay(state, performance.now() - start, failures));
@@ -100,6 +111,7 @@ export function createPoller({ load, status, onError, isPaused }) {
 
   function onChange() {
     clearTimeout(timer);
+    if (disposed) return;
     if (mayRun()) look();
     else status.show('paused');
   }

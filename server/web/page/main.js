@@ -95,7 +95,6 @@ function onPause() {
   isPaused = !isPaused;
   pauseButton.dataset.paused = String(isPaused);
   pauseButton.textContent = isPaused ? 'Resume' : 'Pause';
-  if (isPaused) status.show('paused');
   view?.changed?.();
 }
 

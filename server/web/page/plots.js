@@ -136,6 +136,10 @@ export function createPlot(spec) {
       if (plot && data) plot.setData(drawn, !isZoomed(plot));
       else build();
     },
+    /** Its data did not come: what was drawn before stays. */
+    fail() {
+      if (lastText === '') caption.textContent = 'Not shown.';
+    },
     dispose() {
       offTheme();
       observer.disconnect();

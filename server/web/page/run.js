@@ -37,8 +37,13 @@ export function runView(context, { run: runId }) {
   const eventsPart = createEvents({ run: runId });
   const plots = createRunPlots();
   const stripsFailure = h('div', {});
+  const eventsFailure = h('div', {});
+  const lossFailure = h('div', {});
   const strips = createStrips({
-    scope, run: runId, onFailure: (error) => renew(stripsFailure, h('div', {}, failure(error))),
+    scope,
+    run: runId,
+    // Of a server that is away or busy the status tells, and what was known stays.
+    onFailure: (error) => error.isOfServer || renew(stripsFailure, h('div', {}, failure(error))),
   });
   const watch = createWatch();
   let reports = [];
@@ -53,12 +58,14 @@ export function runView(context, { run: runId }) {
     section('diagnosis', 'Diagnosis', diagnosis),
     h('div', { class: 'column' },
       section('layers', 'Layers', layersSummary, stripsFailure, strips.element),
-      section('events-part', 'What happened', eventsPart.element),
-      section('plots', 'Course and profile', plots.element),
+      section('events-part', 'What happened', eventsFailure, eventsPart.element),
+      section('plots', 'Course and profile', lossFailure, plots.element),
       section('export', 'Export', exportButtons(['run', 'diagnosis']), counters)));
   const element = h('section', { class: 'view', id: 'run-view', 'data-run': runId }, header, parts);
 
   function missing(text) {
+    poller.dispose();
+    context.status.show('missing', 'no such run');
     scope.dispose();
     element.replaceChildren(absence('This run is not known', text, address(), 'To the runs'));
   }
@@ -73,16 +80,17 @@ export function runView(context, { run: runId }) {
     try {
       await work();
     } catch (error) {
-      if (isAbort(error) || !(error instanceof ApiError) || error.isUnreachable || error.status === 401) throw error;
-      if (box) renew(box, h('div', {}, failure(error)));
+      if (isAbort(error) || !(error instanceof ApiError) || error.isOfServer) throw error;
+      renew(box, h('div', {}, failure(error)));
     }
   }
 
   function drawMeasured() {
     const lastStep = whole(run.lastStep);
     const born = reports.reduce((sum, report) => sum + unitsIn(report, 'BORN_DEAD'), 0);
-    eventsPart.update(events.all(), { lastStep, born });
-    plots.update({ events: events.all(), dead: deadOfRun(reports), lastStep, reports });
+    const known = events.all();
+    if (known) eventsPart.update(known, { lastStep, born });
+    plots.update({ events: known, dead: deadOfRun(reports), lastStep, reports });
   }
 
   async function loadLayers() {
@@ -94,8 +102,19 @@ export function runView(context, { run: runId }) {
     renew(stripsFailure, h('div', {}));
   }
 
+  async function loadEvents() {
+    await events.load();
+    renew(eventsFailure, h('div', {}));
+  }
+
   async function loadLoss() {
-    plots.updateLoss(await scope.call('GetScalar', { runId, name: 'loss' }));
+    try {
+      plots.updateLoss(await scope.call('GetScalar', { runId, name: 'loss' }));
+    } catch (error) {
+      plots.failLoss();
+      throw error;
+    }
+    renew(lossFailure, h('div', {}));
   }
 
   async function loadAll() {
@@ -105,8 +124,8 @@ export function runView(context, { run: runId }) {
         part(diagnosis, async () => renew(diagnosis,
           h('div', {}, diagnosisReport(runId, await scope.call('DiagnoseRun', { runId }))))),
         part(stripsFailure, loadLayers),
-        part(null, events.load),
-        part(null, loadLoss),
+        part(eventsFailure, loadEvents),
+        part(lossFailure, loadLoss),
       ]);
     } catch (error) {
       watch.failed();
@@ -123,14 +142,13 @@ export function runView(context, { run: runId }) {
     parts.hidden = false;
     drawHeader();
     if (watch.isDue(run)) await loadAll();
-    return run.state === 'RUN_STATE_ENDED' ? 'ended' : 'live';
+    return { state: run.state === 'RUN_STATE_ENDED' ? 'ended' : 'live', isFresh: watch.isCurrent(run) };
   }
 
   function onError(error) {
     // A server that forgot the run may be on its way back: keep what is shown.
     if (error.isFinal && !run) {
-      queueMicrotask(() => missing(`The server says: ${error.message}.`));
-      context.status.show('problem', 'no such run');
+      missing(`The server says: ${error.message}.`);
       return true;
     }
     return context.onError(error);

@@ -20,7 +20,12 @@ function createSharePlot() {
   });
   return {
     ...plot,
+    /** `events`: null where they did not come. */
     update(events, dead, lastStep) {
+      if (!events) {
+        plot.fail();
+        return;
+      }
       const course = dead && shareCourse(events, { dead: dead.dead, observable: dead.total, lastStep });
       if (!course) {
         plot.update(null, 'Unknown: of no unit can be told whether it is dead.');
@@ -90,6 +95,7 @@ export function createRunPlots() {
       updates.update(reports);
     },
     updateLoss: loss.update,
+    failLoss: loss.fail,
     dispose() {
       for (const plot of plots) plot.dispose();
     },

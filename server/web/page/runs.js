@@ -32,6 +32,14 @@ const FIRST_LINE = `import firekeeper
 
 watcher = firekeeper.watch(model, optimizer=optimizer, run="my-run")`;
 
+// That none of them is dead yet is no good news.
+function openBadges(row) {
+  return [
+    row.silent > 0 ? badge('?', `${plural(row.silent, 'unit')} silent or dead on set`, 'unknown') : null,
+    row.unsaid > 0 ? badge('?', `${plural(row.unsaid, 'unit')} not known`, 'unknown') : null,
+  ];
+}
+
 function health(row) {
   const badges = [];
   if (row.collapsed > 0) badges.push(badge('✕', `${plural(row.collapsed, 'layer')} collapsed`, 'alarm'));
@@ -41,8 +49,8 @@ function health(row) {
     return badge('?', row.isLooked ? 'not observable' : 'not looked at yet', 'unknown');
   }
   if (row.faults.length > 0) return badge('▲', plural(row.faults.length, 'fault'), 'warn');
-  if (row.unsaid > 0 && row.dead === 0) return badge('?', `${plural(row.unsaid, 'unit')} not known`, 'unknown');
-  return row.dead > 0 ? badge('✕', 'some dead', 'warn') : badge('●', 'no fault found', 'fine');
+  if (row.dead > 0) return badge('✕', 'some dead', 'warn');
+  return row.open > 0 ? openBadges(row) : badge('●', 'no fault found', 'fine');
 }
 
 function worst(row) {
@@ -57,7 +65,7 @@ function deadCell(row) {
   // Of units that are NaN, or proven unable to fire before they were silent for
   // long, none is counted as dead: that is no good news.
   if (row.dead === 0 && (row.nonFinite > 0 || row.collapsed > 0)) return 'none for certain';
-  return shareBar(row.dead, row.observable);
+  return shareBar(row.dead, row.observable, row.open);
 }
 
 function runLine(row, position, now) {
@@ -166,7 +174,7 @@ export function runsView(context) {
     }
     rows = fresh;
     draw();
-    return 'live';
+    return { state: 'live', isFresh: true };
   }
 
   const poller = createPoller({ load, status: context.status, onError: context.onError, isPaused: context.isPaused });

@@ -10,6 +10,7 @@ export function runRow(run, glance = {}) {
   const observable = whole(glance.observableUnits);
   const dead = whole(glance.deadUnits);
   const unsaid = whole(glance.unsaidUnits);
+  const silent = whole(glance.openUnits);
   return {
     id: run.runId ?? '',
     state: run.state,
@@ -20,6 +21,9 @@ export function runRow(run, glance = {}) {
     dead,
     observable,
     unsaid,
+    // SILENT or DEAD_ON_SET; with the others none of them is dead or alive for certain.
+    silent,
+    open: unsaid + silent,
     // Of units of which nothing can be said, 0 dead is no figure.
     deadShare: glance.looked && observable > unsaid ? share(dead, observable) : null,
     worstLayer: glance.worstLayer ?? '',

@@ -113,7 +113,8 @@ export function createStrips({ scope, run, onFailure }) {
   const tip = stripTip(scroller, map.strip);
   let reports = [];
   let loading = null;
-  let wanted = false;
+  // What was asked for while a load is at work: null for nothing, or whether all anew.
+  let wanted = null;
 
   function row(i) {
     const report = reports[i];
@@ -163,24 +164,29 @@ export function createStrips({ scope, run, onFailure }) {
     }
   }
 
-  // One load at a time; what is scrolled to meanwhile is looked at afterwards.
-  async function work(fresh) {
-    if (loading) {
-      wanted = true;
-      return loading;
-    }
-    loading = loadVisible(fresh);
+  async function loadWanted() {
     try {
-      await loading;
+      while (wanted !== null) {
+        const fresh = wanted;
+        wanted = null;
+        await loadVisible(fresh);
+      }
     } catch (error) {
       map.forget();
       throw error;
     } finally {
+      wanted = null;
       loading = null;
     }
-    if (!wanted) return undefined;
-    wanted = false;
-    return work(false);
+  }
+
+  // One load at a time; what is wanted meanwhile is looked at afterwards, and who
+  // wanted it waits for that too.
+  function work(fresh) {
+    wanted = (wanted ?? false) || fresh;
+    // Not at once: who shows new reports looks at the range and wants all of it anew.
+    loading ??= Promise.resolve().then(loadWanted);
+    return loading;
   }
 
   const list = createVirtualList({

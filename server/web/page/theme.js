@@ -1,14 +1,17 @@
 // Light or dark: as the system says, until the reader says otherwise.
 
+import { createKeep } from './storage.js';
+
 const KEY = 'firekeeper-theme';
 const NEXT = { auto: 'light', light: 'dark', dark: 'auto' };
 const LABEL = { auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' };
 
 const dark = window.matchMedia('(prefers-color-scheme: dark)');
 const listeners = new Set();
+const keep = createKeep('localStorage');
 
 function chosen() {
-  const kept = localStorage.getItem(KEY);
+  const kept = keep.get(KEY);
   return kept in NEXT ? kept : 'auto';
 }
 
@@ -22,7 +25,7 @@ function apply(button) {
 
 export function startTheme(button) {
   button.addEventListener('click', () => {
-    localStorage.setItem(KEY, NEXT[chosen()]);
+    keep.set(KEY, NEXT[chosen()]);
     apply(button);
   });
   dark.addEventListener('change', () => apply(button));

@@ -2,9 +2,9 @@
 
 import { createScope } from './api.js';
 import { h, renew } from './dom.js';
-import { count, deathInterval, number, optional, percent, real, whole } from './format.js';
+import { count, deathInterval, number, optional, percent, plural, real, whole } from './format.js';
 import { createPoller } from './live.js';
-import { absence, facts, shardsText, stateBadge } from './parts.js';
+import { absence, facts, notice, shardsText, stateBadge } from './parts.js';
 import { address } from './route.js';
 import { certificateSentences, firingRate, unitSentences } from './verdict_words.js';
 import { words } from './vocabulary.js';
@@ -69,7 +69,17 @@ export function unitView(context, { run, layer, unit: number_ }) {
       numbers(verdict))));
   }
 
+  // The layer has this unit, but no verdict of it, or none yet.
+  function drawReason(reason) {
+    renew(links, h('div', {}, neighbours(run, layer, number_, unitCount)));
+    renew(body, h('div', {}, h('div', { id: 'unit-unsaid' },
+      notice('unknown', 'Nothing can be said of this unit. ', reason ?? ''))));
+  }
+
   function missing(text) {
+    poller.dispose();
+    scope.dispose();
+    context.status.show('missing', 'no such unit');
     element.replaceChildren(absence('This unit is not known', text, address(run, layer), 'To the layer'));
   }
 
@@ -82,15 +92,15 @@ export function unitView(context, { run, layer, unit: number_ }) {
     unitCount = whole(about.layer?.layer?.unitCount);
     const verdict = answer.units?.[0];
     if (verdict && whole(verdict.unit) === number_) draw(verdict, answer.certificate);
-    else missing(`The layer has ${count(unitCount)} units, numbered from 0.`);
+    else if (number_ >= unitCount) missing(`The layer has ${plural(unitCount, 'unit')}, numbered from 0.`);
+    else drawReason(about.layer?.reason);
     isShown = true;
-    return whose.run?.state === 'RUN_STATE_ENDED' ? 'ended' : 'live';
+    return { state: whose.run?.state === 'RUN_STATE_ENDED' ? 'ended' : 'live', isFresh: true };
   }
 
   function onError(error) {
     if (error.isFinal && !isShown) {
       missing(`The server says: ${error.message}.`);
-      context.status.show('problem', 'no such unit');
       return true;
     }
     return context.onError(error);

@@ -73,7 +73,8 @@ export function createUnits({ scope, run, layer }) {
   let page = 0;
   let pageSize = PAGE_SIZES[0];
   let firstUnit = 0;
-  let answer = null;
+  // The page after the one that is shown; empty while there is none, or another is asked for.
+  let next = '';
   let asked = 0;
 
   const filterBox = h('div', { id: 'unit-states' });
@@ -87,7 +88,8 @@ export function createUnits({ scope, run, layer }) {
       h('div', { class: 'field' }, h('label', { for: 'page-size' }, 'On a page'), sizeField)),
     tableBox, pager);
 
-  function draw() {
+  function draw(answer) {
+    next = answer.nextPageToken ?? '';
     const units = answer.units ?? [];
     const total = whole(answer.totalSize);
     const table = h('table', { class: 'rows', id: 'units' }, h('caption', { class: 'unseen' }, `Units of ${layer}`),
@@ -100,13 +102,12 @@ export function createUnits({ scope, run, layer }) {
     renew(pager, h('div', {},
       pageButton('before', '← Previous', page > 0),
       h('span', { id: 'units-place', role: 'status' }, units.length > 0 ? place : ''),
-      pageButton('after', 'Next →', Boolean(answer.nextPageToken))));
+      pageButton('after', 'Next →', next !== '')));
   }
 
-  async function load() {
-    const ask = ++asked;
+  function ask() {
     const isByUnit = sort.by === 'UNIT' && !sort.descending;
-    const fresh = await scope.call('ListUnits', {
+    return scope.call('ListUnits', {
       runId: run,
       layer,
       states: [...states].sort(),
@@ -116,10 +117,27 @@ export function createUnits({ scope, run, layer }) {
       descending: sort.descending || null,
       firstUnit: isByUnit && firstUnit > 0 ? firstUnit : null,
     });
-    // The reader has gone on meanwhile.
-    if (ask !== asked) return;
-    answer = fresh;
-    draw();
+  }
+
+  function toStart() {
+    tokens = [''];
+    page = 0;
+    next = '';
+  }
+
+  async function load() {
+    const mine = ++asked;
+    try {
+      const answer = await ask();
+      // Else the reader has gone on meanwhile.
+      if (mine === asked) draw(answer);
+    } catch (error) {
+      if (mine !== asked) return;
+      // A token of a list that is no more: the server may have been started anew.
+      if (error.status !== 400 || tokens[page] === '') throw error;
+      toStart();
+      await load();
+    }
   }
 
   async function reload() {
@@ -131,13 +149,13 @@ export function createUnits({ scope, run, layer }) {
   }
 
   function restart() {
-    tokens = [''];
-    page = 0;
+    toStart();
     reload();
   }
 
   function turn(to) {
     page = to;
+    next = '';
     reload();
   }
 
@@ -156,8 +174,8 @@ export function createUnits({ scope, run, layer }) {
       if (page > 0) turn(page - 1);
     },
     after() {
-      if (!answer?.nextPageToken) return;
-      tokens[page + 1] = answer.nextPageToken;
+      if (next === '') return;
+      tokens[page + 1] = next;
       turn(page + 1);
     },
   });

@@ -3,8 +3,9 @@
 import { count, deathInterval, list, number, optional, percent, plural, real, step, whole } from './format.js';
 import { originWords, permanenceWords, saturationWords, starvationWords, stateOf } from './vocabulary.js';
 
-/** Firings per observation over the horizon; null where nothing was observed. */
+/** Firings per observation over the horizon; null where nothing was observed, or where some of it is NaN. */
 export function firingRate(unit) {
+  if (unit.state === 'HEALTH_STATE_NON_FINITE') return null;
   const seen = whole(unit.observations);
   return seen > 0 ? whole(unit.firings) / seen : null;
 }
@@ -13,9 +14,12 @@ function clustersWords(clusters) {
   return clusters > 0 ? ` of ${plural(clusters, 'independent example')}` : '';
 }
 
+// "nothing", or "nothing finite": of NaN nothing follows, but it was there.
+const nothing = (unit) => (whole(unit.nonFinite) > 0 ? 'nothing finite' : 'nothing');
+
 function lifeSentence(unit) {
   const first = optional(unit.firstSeenStep);
-  if (first === null) return 'Nothing of it was ever observed.';
+  if (first === null) return sentenceCase(`${nothing(unit)} of it was ever observed.`);
   const last = optional(unit.lastFiringStep);
   return `It was first observed at step ${count(first)} and ${last === null ? 'was never seen firing'
     : `last fired at step ${count(last)}`}.`;
@@ -23,9 +27,10 @@ function lifeSentence(unit) {
 
 function horizonSentence(unit) {
   const seen = whole(unit.observations);
-  if (seen === 0) return 'Over the horizon nothing of it was observed.';
+  if (seen === 0) return `Over the horizon ${nothing(unit)} of it was observed.`;
+  const rate = firingRate(unit);
   return `Over the horizon it fired in ${count(whole(unit.firings))} of ${plural(seen, 'observation')}`
-    + `${clustersWords(whole(unit.clusters))} (${percent(firingRate(unit))}).`;
+    + `${clustersWords(whole(unit.clusters))}${rate === null ? '' : ` (${percent(rate)})`}.`;
 }
 
 function silenceSentence(unit) {
