@@ -159,6 +159,8 @@ absl::Status Run::Restore(const StoredRun& stored, absl::Time now) {
   kept_assessment_ = stored.assessment;
   absl::Status restored = assessment_.Restore(stored.assessment);
   findings_ = assessment_.Findings();
+  // The next sweep looks at it, also where no window closes any more.
+  ++closings_;
   return restored;
 }
 

@@ -338,6 +338,23 @@ TEST_F(RecoveryTest, ASignalThatBeginsAfterARestartFindsItsWindowsClosed) {
   EXPECT_FALSE(history[0].open);
 }
 
+TEST_F(RecoveryTest, ARunThatEndedIsLookedAtAgain) {
+  Open();
+  Train(100);
+  ASSERT_THAT(driver_->Say(Closing(seq_)), IsOk());
+  kept_.registry().Sweep();
+  kept_.Commit();
+  Crash();
+
+  kept_.registry().Sweep();
+
+  const auto run = kept_.registry().Find({kTenant, kRunId});
+  ASSERT_THAT(run, IsOk());
+  const RunView view = (*run)->View(kept_.now());
+  EXPECT_EQ(view.assessed, kept_.now());
+  EXPECT_GT(view.glance.dead.total, 0U);
+}
+
 TEST_F(RecoveryTest, ASupersededTokenStaysFenced) {
   Open();
   Train(3);
