@@ -94,10 +94,15 @@ std::vector<MetricFamily> Collector::Collect() const {
   // same layers are shown at every scrape.
   std::ranges::stable_sort(layers, std::ranges::greater(),
                            &LayerEntry::badness);
+  std::erase_if(layers, [&budget](const LayerEntry& entry) {
+    return !budget.Take(RunFamilies::SeriesOfLayer(*entry.layer));
+  });
+  std::vector<ShownLayer> shown;
+  shown.reserve(layers.size());
   for (const LayerEntry& entry : layers) {
-    if (!budget.Take(RunFamilies::SeriesOfLayer(*entry.layer))) continue;
-    families.AddLayer(*entry.run, *entry.layer);
+    shown.push_back({entry.run, entry.layer});
   }
+  families.AddLayers(shown);
   std::vector<MetricFamily> all = families.Take();
   AddServer(budget.dropped(), &all);
   return all;

@@ -188,9 +188,13 @@ Labels LabelsOf(const RunView& run) {
   return {{"tenant", run.tenant}, {"run", run.run_id}};
 }
 
-Labels With(Labels labels, const char* name, std::string value) {
-  labels.push_back({name, std::move(value)});
-  return labels;
+// Room for exactly these: a scrape makes hundreds of thousands.
+Labels With(const Labels& labels, const char* name, std::string value) {
+  Labels all;
+  all.reserve(labels.size() + 1);
+  all.insert(all.end(), labels.begin(), labels.end());
+  all.push_back({name, std::move(value)});
+  return all;
 }
 
 const char* Name(core::Signal signal) {
@@ -219,6 +223,17 @@ const char* Name(core::Signal signal) {
 
 bool IsShown(const SignalView& signal) {
   return signal.phase == core::Phase::kTrain;
+}
+
+// A sample of each layer.
+template <typename Read>
+void AddEach(const std::vector<ShownLayer>& layers,
+             const std::vector<Labels>& labels, MetricFamily* family,
+             const Read& read) {
+  family->metric.reserve(layers.size());
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    AddSample(family, labels[i], read(*layers[i].page));
+  }
 }
 
 }  // namespace
@@ -283,29 +298,70 @@ void RunFamilies::AddRun(const RunView& run) {
   }
 }
 
-void RunFamilies::AddLayer(const RunView& run, const LayerPage& page) {
-  const LayerView& layer = page.view;
-  const Labels labels = With(LabelsOf(run), "layer", layer.spec.name);
-  AddRows(kLayerRows, layer, labels, &layer_);
-  // Every state, also with no unit: an alert must see the zero.
-  for (std::size_t state = 1; state < kHealthStateCount; ++state) {
-    AddSample(&states_,
-              With(labels, "state",
-                   core::Name(static_cast<core::HealthState>(state))),
-              ToDouble(layer.units_by_state.at(state)));
+void RunFamilies::AddLayers(const std::vector<ShownLayer>& layers) {
+  std::vector<Labels> labels;
+  labels.reserve(layers.size());
+  for (const ShownLayer& layer : layers) {
+    labels.push_back(
+        With(LabelsOf(*layer.run), "layer", layer.page->view.spec.name));
   }
-  for (const Alarm& alarm : kAlarms) {
-    AddSample(&alarms_, With(labels, "alarm", alarm.name),
-              page.alarms.*alarm.holds ? 1.0 : 0.0);
+  for (std::size_t row = 0; row < kLayerRows.size(); ++row) {
+    AddEach(layers, labels, &layer_[row], [row](const LayerPage& page) {
+      return kLayerRows.at(row).read(page.view);
+    });
   }
-  AddSample(&without_data_, labels, ToDouble(page.alarms.windows_without_data));
-  if (page.expected_born_dead) {
-    AddSample(&expected_, labels, *page.expected_born_dead);
+  AddStates(layers, labels);
+  AddAlarms(layers, labels);
+  AddEach(layers, labels, &without_data_, [](const LayerPage& page) {
+    return ToDouble(page.alarms.windows_without_data);
+  });
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto& expected = layers[i].page->expected_born_dead;
+    if (expected) AddSample(&expected_, labels[i], *expected);
   }
-  for (const SignalView& signal : layer.signals) {
-    if (!IsShown(signal)) continue;
-    AddRows(kSignalRows, signal, With(labels, "signal", Name(signal.signal)),
-            &signal_);
+  AddSignals(layers, labels);
+}
+
+void RunFamilies::AddStates(const std::vector<ShownLayer>& layers,
+                            const std::vector<Labels>& labels) {
+  states_.metric.reserve(layers.size() * (kHealthStateCount - 1));
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    // Every state, also with no unit: an alert must see the zero.
+    for (std::size_t state = 1; state < kHealthStateCount; ++state) {
+      AddSample(&states_,
+                With(labels[i], "state",
+                     core::Name(static_cast<core::HealthState>(state))),
+                ToDouble(layers[i].page->view.units_by_state.at(state)));
+    }
+  }
+}
+
+void RunFamilies::AddAlarms(const std::vector<ShownLayer>& layers,
+                            const std::vector<Labels>& labels) {
+  alarms_.metric.reserve(layers.size() * kAlarms.size());
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    for (const Alarm& alarm : kAlarms) {
+      AddSample(&alarms_, With(labels[i], "alarm", alarm.name),
+                layers[i].page->alarms.*alarm.holds ? 1.0 : 0.0);
+    }
+  }
+}
+
+void RunFamilies::AddSignals(const std::vector<ShownLayer>& layers,
+                             const std::vector<Labels>& labels) {
+  std::vector<std::pair<const SignalView*, std::size_t>> shown;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    for (const SignalView& signal : layers[i].page->view.signals) {
+      if (IsShown(signal)) shown.emplace_back(&signal, i);
+    }
+  }
+  for (std::size_t row = 0; row < kSignalRows.size(); ++row) {
+    signal_[row].metric.reserve(shown.size());
+    for (const auto& [signal, layer] : shown) {
+      AddSample(&signal_[row],
+                With(labels[layer], "signal", Name(signal->signal)),
+                kSignalRows.at(row).read(*signal));
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-// The families of runs, layers and signals, filled one run or layer at a time.
+// The families of runs, layers and signals.
 
 #pragma once
 
@@ -7,27 +7,43 @@
 #include <vector>
 
 #include "server/state/views.h"
+#include "server/telemetry/families.h"
 
 namespace firekeeper::server {
+
+// A layer of a run that /metrics tells of.
+struct ShownLayer {
+  const RunView* run = nullptr;
+  const LayerPage* page = nullptr;
+};
 
 // Thread-compatible.
 class RunFamilies {
  public:
   RunFamilies();
 
-  // Series that AddRun() and AddLayer() will add.
+  // Series that AddRun() and AddLayers() will add.
   [[nodiscard]] static std::size_t SeriesOfRun(const RunView& run);
   [[nodiscard]] static std::size_t SeriesOfLayer(const LayerPage& layer);
 
   void AddRun(const RunView& run);
   // The window statistics are those of phase TRAIN: a label for the phase would
   // multiply the series for the sake of what is seldom streamed.
-  void AddLayer(const RunView& run, const LayerPage& page);
+  // Once, with all layers: family by family, so that what a scrape reads and
+  // frees one after the other lies one after the other.
+  void AddLayers(const std::vector<ShownLayer>& layers);
 
   // Families that hold a series. The object is empty then.
   [[nodiscard]] std::vector<prometheus::MetricFamily> Take();
 
  private:
+  void AddStates(const std::vector<ShownLayer>& layers,
+                 const std::vector<Labels>& labels);
+  void AddAlarms(const std::vector<ShownLayer>& layers,
+                 const std::vector<Labels>& labels);
+  void AddSignals(const std::vector<ShownLayer>& layers,
+                  const std::vector<Labels>& labels);
+
   std::vector<prometheus::MetricFamily> run_;
   prometheus::MetricFamily scalar_;
   prometheus::MetricFamily finding_;
