@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import grpc
 import processes
 import wire
 from firekeeper.v1 import ingest_pb2, resources_pb2, tensor_pb2
+from trainers import NETWORK
 
 EXAMPLES = 2
 
@@ -76,44 +75,13 @@ def send(
         assert stream.end() == grpc.StatusCode.OK
 
 
-TRAINER = ("--hidden=64,64", "--optimizer=adam", "--quiet")
-KILLING = 0.05
-# Longer than any test: the trainer is stopped when enough was seen.
-FOREVER = "--epochs=1000000"
-
-
-@contextlib.contextmanager
-def training(server: processes.Server, run: str, *flags: str) -> Iterator[None]:
-    """A trainer that kills its network, until the end."""
-    trainer = subprocess.Popen(
-        [
-            str(processes.binary("digits_trainer")),
-            f"--endpoint={server.endpoint}",
-            f"--run={run}",
-            *TRAINER,
-            f"--learning-rate={KILLING}",
-            FOREVER,
-            *flags,
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        yield
-        assert trainer.poll() is None, "it still trained"
-    finally:
-        trainer.kill()
-        trainer.wait(timeout=30)
-
-
-def trained(server: processes.Server, run: str, *flags: str, rate: float = KILLING) -> None:
+def trained(server: processes.Server, run: str, *flags: str, rate: float = 0.05) -> None:
     """A training to its end, which killed some of its network unless `rate` is mild."""
     ended = processes.run(
         "digits_trainer",
         f"--endpoint={server.endpoint}",
         f"--run={run}",
-        *TRAINER,
+        *NETWORK,
         f"--learning-rate={rate}",
         *flags,
     )

@@ -10,6 +10,7 @@ import browser
 import feed
 import processes
 import pytest
+from trainers import KILLING, training
 from firekeeper.v1 import resources_pb2
 
 RUN = "digits"
@@ -164,7 +165,7 @@ def test_it_follows_a_training_and_survives_the_server(
     tmp_path: pathlib.Path, window: browser.Browser
 ) -> None:
     with processes.running(tmp_path, f"--data-dir={tmp_path / 'data'}") as server:
-        with feed.training(server, RUN):
+        with training(server, KILLING, run=RUN):
             window.open(url(server, "run", RUN))
             window.wait_for('#live-status[data-state="live"]')
             seen = processes.wait_for("a step", lambda: last_step(window) > 0 and last_step(window))

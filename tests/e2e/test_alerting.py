@@ -3,46 +3,17 @@ Prometheus, Alertmanager and training."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import pathlib
-import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import processes
 import watchers
+from trainers import KILLING, training
 
-NETWORK = ("--run=digits", "--hidden=64,64", "--optimizer=adam", "--quiet")
 HEALTHY = "--learning-rate=0.001"
-KILLING = "--learning-rate=0.05"
-# Longer than any test: the trainer is stopped when enough was seen.
-FOREVER = "--epochs=1000000"
-
-
-@contextlib.contextmanager
-def training(server: processes.Server, *flags: str) -> Iterator[None]:
-    """A trainer that is killed at the end, so that its run does not say goodbye."""
-    trainer = subprocess.Popen(
-        [
-            str(processes.binary("digits_trainer")),
-            f"--endpoint={server.endpoint}",
-            *NETWORK,
-            FOREVER,
-            *flags,
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        yield
-        assert trainer.poll() is None, "it still trained"
-    finally:
-        trainer.kill()
-        trainer.wait(timeout=30)
 
 
 def wait_for_steps(

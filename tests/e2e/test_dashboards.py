@@ -10,7 +10,7 @@ from typing import Any
 
 import processes
 import watchers
-from test_alerting import KILLING, training
+from trainers import KILLING, training
 
 DASHBOARDS = sorted((watchers.DEPLOY / "grafana" / "dashboards").glob("*.json"))
 # Grafana's own, short enough for a run of seconds.
