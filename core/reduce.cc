@@ -10,6 +10,7 @@
 #include "core/strided_walk.h"
 #include "core/unit_accumulator.h"
 #include "core/validity.h"
+#include "core/value_sample.h"
 
 namespace firekeeper::core {
 
@@ -33,7 +34,14 @@ absl::StatusOr<UnitSummary> Reduce(const TensorView& view,
                       StridedClusters(layout));
     WalkStrided(view, accumulator);
   }
-  return accumulator.Finish();
+  UnitSummary summary = accumulator.Finish();
+  if (options.columns.moments) {
+    ValueSample sample;
+    sample.Begin(layout, view.validity_mask, view.scale);
+    sample.Take(view);
+    summary.sketch = sample.Finish(accumulator.zeros_counted());
+  }
+  return summary;
 }
 
 class Reducer::Impl {
@@ -55,6 +63,8 @@ class Reducer::Impl {
     walk_.emplace(layout, mask_);
     accumulator_.Begin(layout.dtype(), layout.unit_count(), options, scale,
                        walk_->clusters());
+    samples_ = options.columns.moments;
+    if (samples_) sample_.Begin(layout, mask_, scale);
     return absl::OkStatus();
   }
 
@@ -66,6 +76,7 @@ class Reducer::Impl {
           "data has ", bytes.size(), " bytes; the tensor misses ", missing));
     }
     walk_->Add(bytes, accumulator_);
+    if (samples_) sample_.Add(bytes);
     return absl::OkStatus();
   }
 
@@ -79,7 +90,9 @@ class Reducer::Impl {
       return absl::FailedPreconditionError(
           absl::StrCat("the tensor misses ", missing, " bytes"));
     }
-    return accumulator_.Finish();
+    UnitSummary summary = accumulator_.Finish();
+    if (samples_) summary.sketch = sample_.Finish(accumulator_.zeros_counted());
+    return summary;
   }
 
   [[nodiscard]] bool in_progress() const { return walk_.has_value(); }
@@ -87,7 +100,8 @@ class Reducer::Impl {
     return walk_.has_value() ? walk_->bytes_added() : 0;
   }
   [[nodiscard]] std::size_t MemoryUsed() const {
-    return sizeof(*this) + accumulator_.MemoryUsed() + mask_.capacity();
+    return sizeof(*this) + accumulator_.MemoryUsed() + sample_.MemoryUsed() +
+           mask_.capacity();
   }
 
  private:
@@ -95,6 +109,8 @@ class Reducer::Impl {
   std::vector<std::byte> mask_;
   std::int64_t byte_size_ = 0;
   std::optional<DenseWalk> walk_;  // in progress; reads mask_
+  bool samples_ = false;
+  ValueSample sample_;  // reads mask_
 };
 
 Reducer::Reducer() : impl_(std::make_unique<Impl>()) {}

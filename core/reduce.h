@@ -41,7 +41,8 @@ struct ReduceOptions {
 // partial sums are binary32: abs_sum and m2 agree with the reference to 2e-6
 // relative (measured; for m2 at a mean of 1,000 deviations to 2e-7), mean to
 // 2e-6 of the mean |value|. Requires that subnormals are not flushed to zero
-// (MXCSR as it is when a process starts).
+// (MXCSR as it is when a process starts). With the moments comes a sketch of a
+// sample of the values (value_sample.h).
 [[nodiscard]] absl::StatusOr<UnitSummary> Reduce(const TensorView& view,
                                                  const ReduceOptions& options);
 
@@ -52,7 +53,7 @@ struct ReduceOptions {
 
 // Reduces a dense row-major tensor that arrives in pieces cut at any byte. The
 // integers equal those of Reduce() on the whole. Keeps its memory from one
-// tensor to the next: 72 to 140 bytes a unit and 75 KiB, allocated in Begin()
+// tensor to the next: 72 to 140 bytes a unit and 83 KiB, allocated in Begin()
 // only where a wider tensor comes than before, and a copy of the mask.
 //
 // Thread-compatible.

@@ -1,4 +1,5 @@
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -6,6 +7,7 @@
 #include "core/reduce.h"
 #include "core/stored_value.h"
 #include "core/validity.h"
+#include "core/value_sample.h"
 
 namespace firekeeper::core {
 namespace {
@@ -168,6 +170,22 @@ void ReduceMoments(const Eigen::ArrayXd& values, Index unit,
   summary.max[unit] = values.maxCoeff();
 }
 
+// The chosen values that are observations.
+QuantileSketch SketchOf(const TensorView& view, const Entries& entries) {
+  QuantileSketch sketch;
+  const std::int64_t count = view.layout.element_count();
+  const std::int64_t size = SampleSize(count);
+  for (std::int64_t pick = 0; pick < size; ++pick) {
+    const Entry entry = Locate(view, SampledEntry(pick, size, count));
+    const Index row = entry.cluster * entries.positions + entry.position;
+    if (!entries.observed(row, entry.unit)) continue;
+    constexpr double kLargest = std::numeric_limits<double>::max();
+    sketch.Add(std::clamp(entries.stored(row, entry.unit) * view.scale,
+                          -kLargest, kLargest));
+  }
+  return sketch;
+}
+
 }  // namespace
 
 absl::StatusOr<UnitSummary> ReduceReference(const TensorView& view,
@@ -209,6 +227,7 @@ absl::StatusOr<UnitSummary> ReduceReference(const TensorView& view,
   if (columns.clusters) {
     ReduceClusters(entries, options, view.scale, summary);
   }
+  if (columns.moments) summary.sketch = SketchOf(view, entries);
   return summary;
 }
 

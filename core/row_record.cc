@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "core/window.h"
 
@@ -79,7 +80,9 @@ bool RowRecord::IsKept(const UnitSummary& summary, Index unit) const {
 
 void RowRecord::Fold(const StepRange& steps, const UnitSummary& summary) {
   if (steps.first == 0 && signal_ == Signal::kWeight) {
-    first_ = std::make_shared<const UnitSummary>(summary);
+    UnitSummary first = summary;
+    first.sketch = {};
+    first_ = std::make_shared<const UnitSummary>(std::move(first));
   }
   first_step_ = std::min(first_step_, steps.first);
   seen_through_ = std::max(seen_through_, steps.end - 1);

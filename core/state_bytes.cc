@@ -124,6 +124,30 @@ bool AreSingle(const Eigen::ArrayXd& values) {
   });
 }
 
+void PutBuckets(const SketchBuckets& buckets, StateWriter* writer) {
+  const auto size = static_cast<std::uint16_t>(buckets.counts().size());
+  writer->Put(size);
+  if (size == 0) return;
+  writer->Put(buckets.first());
+  const Eigen::Map<const CountArray> counts(buckets.counts().data(), size);
+  writer->Put(CountArray(counts));
+}
+
+void GetBuckets(StateReader* reader, SketchBuckets* buckets) {
+  const auto size = reader->Get<std::uint16_t>();
+  if (size == 0) return;
+  if (size > SketchBuckets::kMaxBuckets) return reader->Fail();
+  const auto first = reader->Get<std::int32_t>();
+  const CountArray counts = reader->GetCounts(size);
+  if (first < QuantileSketch::kMinBucket ||
+      first > QuantileSketch::kMaxBucket - (size - 1)) {
+    return reader->Fail();
+  }
+  for (Index i = size; reader->ok() && i-- > 0;) {
+    buckets->Add(first + static_cast<std::int32_t>(i), counts[i]);
+  }
+}
+
 }  // namespace
 
 void StateWriter::Put(const CountArray& counts) {
@@ -183,6 +207,12 @@ void StateWriter::Put(const UnitSummary& summary) {
   }
   Put(summary.last_firing_step);
   Put(summary.first_seen_step);
+}
+
+void StateWriter::Put(const QuantileSketch& sketch) {
+  Put(sketch.zeros());
+  PutBuckets(sketch.negative(), this);
+  PutBuckets(sketch.positive(), this);
 }
 
 const char* StateReader::Next(std::size_t size) {
@@ -268,6 +298,14 @@ UnitSummary StateReader::GetSummary(Index units, const ColumnSet& columns) {
   summary.last_firing_step = GetStepArray(summary.last_firing_step.size());
   summary.first_seen_step = GetStepArray(summary.first_seen_step.size());
   return summary;
+}
+
+QuantileSketch StateReader::GetSketch() {
+  QuantileSketch sketch;
+  sketch.AddZeros(Get<std::uint64_t>());
+  GetBuckets(this, &sketch.negative());
+  GetBuckets(this, &sketch.positive());
+  return sketch;
 }
 
 absl::Status StateReader::Finish(std::string_view what) const {

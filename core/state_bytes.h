@@ -33,7 +33,9 @@ class StateWriter {
   void Put(const StepArray& steps);
   // Binary32 where that is exact for every entry.
   void Put(const Eigen::ArrayXd& values);
+  // Without the sketch.
   void Put(const UnitSummary& summary);
+  void Put(const QuantileSketch& sketch);
   void PutBytes(const void* data, std::size_t size) {
     bytes_.append(static_cast<const char*>(data), size);
   }
@@ -83,8 +85,9 @@ class StateReader {
   [[nodiscard]] CountArray GetCounts(Index units);
   [[nodiscard]] StepArray GetStepArray(Index units);
   [[nodiscard]] Eigen::ArrayXd GetReals(Index units);
-  // Of `units` units with these columns.
+  // Of `units` units with these columns, without a sketch.
   [[nodiscard]] UnitSummary GetSummary(Index units, const ColumnSet& columns);
+  [[nodiscard]] QuantileSketch GetSketch();
   // The next bytes; null where there are fewer.
   [[nodiscard]] const char* Next(std::size_t size);
 

@@ -162,6 +162,8 @@ void Window::Write(StateWriter* writer) const {
     PutBits(cluster.observed, writer);
     PutBits(cluster.fired, writer);
   }
+  // Last, and absent where it is empty, as in rows of before there was one.
+  if (!sketch().empty()) writer->Put(sketch());
 }
 
 Window Window::Read(StateReader* reader, Index units,
@@ -173,6 +175,7 @@ Window Window::Read(StateReader* reader, Index units,
   window.merged_ = reader->GetSummary(units, columns);
   window.ReadContributions(reader);
   window.ReadStepClusters(reader);
+  if (!reader->at_end()) window.merged_.sketch = reader->GetSketch();
   return window;
 }
 

@@ -49,6 +49,8 @@ class UnitAccumulator {
   void EndCluster();
   // Reads the statistics off. Begin() comes next.
   [[nodiscard]] UnitSummary Finish();
+  // Whether zeros were observations. Requires: Finish() came last.
+  [[nodiscard]] bool zeros_counted() const { return !zeros_wait_; }
 
   [[nodiscard]] std::size_t MemoryUsed() const;
 

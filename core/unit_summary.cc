@@ -154,6 +154,7 @@ absl::Status UnitSummary::MergeAt(Index offset, const UnitSummary& other) {
   AddSegment(closed_high, offset, other.closed_high);
   AddSegment(zeros, offset, other.zeros);
   AddSegment(proven, offset, other.proven);
+  sketch.Merge(other.sketch);
   if (columns.firings) {
     auto last = last_firing_step.segment(offset, units);
     last = last.max(other.last_firing_step);

@@ -15,6 +15,7 @@
 #include <limits>
 
 #include "absl/status/status.h"
+#include "core/quantile_sketch.h"
 #include "core/signal.h"
 #include "core/unit_counts.h"
 
@@ -61,8 +62,8 @@ struct UnitSummary {
   // first_seen_step where n > 0. Requires: step >= 0.
   void StampStep(std::int64_t step);
 
-  // Multiplies every value by `factor` (scale, loss scale): counts stay.
-  // Requires: factor is finite and positive.
+  // Multiplies the columns of values by `factor` (scale, loss scale): counts
+  // and the sketch stay. Requires: factor is finite and positive.
   void ScaleValues(double factor);
 
   ColumnSet columns;
@@ -82,13 +83,16 @@ struct UnitSummary {
   // Observations of snapshots that came with a proof that the unit cannot fire
   // (interval_proof.h); n where all of them did. columns.proof
   CountArray proven;
+  // Of the values of all units together, chosen by value_sample.h: fewer than
+  // the observations. Empty where the sender gave none.
+  QuantileSketch sketch;
   StepArray last_firing_step;  // kNeverFired; columns.firings
   StepArray first_seen_step;   // kNeverSeen; always
 };
 
-// CRC-32 of everything that is an integer or an exact extreme (all columns but
-// abs_sum, mean, m2 and the steps). A tensor, its chunks in any cut and the
-// summary a client computed of it give the same value.
+// CRC-32 of everything of a unit that is an integer or an exact extreme (all
+// columns but abs_sum, mean, m2 and the steps). A tensor, its chunks in any cut
+// and the summary a client computed of it give the same value.
 [[nodiscard]] std::uint32_t Fingerprint(const UnitSummary& summary);
 
 }  // namespace firekeeper::core

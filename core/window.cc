@@ -136,13 +136,14 @@ std::size_t Window::MemoryFor(Index units, const ColumnSet& columns) {
          arrays * sizeof(double) * static_cast<std::size_t>(units);
 }
 
-std::size_t Window::MemoryForContribution(Index units) {
-  return kContributionBytes + StepClusterBytes(units);
+std::size_t Window::MemoryForContribution(Index units, bool has_sketch) {
+  return kContributionBytes + StepClusterBytes(units) +
+         (has_sketch ? QuantileSketch::kMaxBytes : 0);
 }
 
 std::size_t Window::MemoryUsed() const {
   return MemoryFor(merged_.unit_count(), merged_.columns) +
-         seen_.size() * kContributionBytes +
+         merged_.sketch.MemoryUsed() + seen_.size() * kContributionBytes +
          step_clusters_.size() * StepClusterBytes(merged_.unit_count());
 }
 

@@ -56,6 +56,8 @@ class Window {
   [[nodiscard]] MergeOutcome Probe(const Contribution& contribution) const;
 
   [[nodiscard]] const StepRange& steps() const { return steps_; }
+  // Of the values that were merged, all units together.
+  [[nodiscard]] const QuantileSketch& sketch() const { return merged_.sketch; }
   // Everything merged, clusters that are steps included.
   [[nodiscard]] UnitSummary Summary() const;
   // The same without the clusters that are steps: no copy.
@@ -76,8 +78,8 @@ class Window {
 
   // Bytes that a window of this shape takes before its first contribution.
   static std::size_t MemoryFor(Index units, const ColumnSet& columns);
-  // Bytes that one more contribution takes at most.
-  static std::size_t MemoryForContribution(Index units);
+  // Bytes that one more contribution takes at most, with a sketch or without.
+  static std::size_t MemoryForContribution(Index units, bool has_sketch);
   // Bytes held: MemoryFor() and what the contributions took.
   [[nodiscard]] std::size_t MemoryUsed() const;
 

@@ -21,6 +21,11 @@ static_assert(Agree(SummaryColumnId::kObservations,
                   Agree(SummaryColumnId::kProven, v1::SUMMARY_COLUMN_PROVEN),
               "the identifiers are those of the protocol");
 
+void Encode(const core::SketchBuckets& buckets,
+            google::protobuf::RepeatedField<std::uint64_t>* counts) {
+  counts->Add(buckets.counts().begin(), buckets.counts().end());
+}
+
 }  // namespace
 
 v1::UnitSummary EncodeSummary(const core::UnitSummary& summary) {
@@ -32,6 +37,16 @@ v1::UnitSummary EncodeSummary(const core::UnitSummary& summary) {
     data.set_column(static_cast<v1::SummaryColumn>(column.id));
     data.set_width(column.width);
     data.set_data(std::move(column.data));
+  }
+  if (!summary.sketch.empty()) {
+    v1::QuantileSketch& sketch = *proto.mutable_sketch();
+    sketch.set_zero_count(summary.sketch.zeros());
+    const core::SketchBuckets& positive = summary.sketch.positive();
+    const core::SketchBuckets& negative = summary.sketch.negative();
+    if (!positive.empty()) sketch.set_positive_offset(positive.first());
+    Encode(positive, sketch.mutable_positive_counts());
+    if (!negative.empty()) sketch.set_negative_offset(negative.first());
+    Encode(negative, sketch.mutable_negative_counts());
   }
   return proto;
 }

@@ -4,12 +4,14 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "core/firing_rule.h"
+#include "core/quantile_sketch.h"
 #include "core/tensor_view.h"
 #include "core/unit_summary.h"
 #include "firekeeper/v1/ingest.pb.h"
@@ -49,11 +51,15 @@ double TensorScale(const v1::Tensor& tensor);
 // Columns must be `columns`, but clusters are absent where cluster_is_step.
 // Counts must be plausible: k, positives and zeros at most n; kc at most nc and
 // k; nc at most n; reals finite where n > 0; m2 and abs_sum not negative; min
-// at most max.
+// at most max. A sketch holds no more values than there are observations.
 absl::StatusOr<core::UnitSummary> DecodeSummary(const v1::UnitSummary& summary,
                                                 const core::ColumnSet& columns,
                                                 core::Index width,
                                                 const Limits& limits);
+
+// `most` values at most.
+absl::StatusOr<core::QuantileSketch> DecodeSketch(
+    const v1::QuantileSketch& sketch, std::uint64_t most);
 
 absl::Status CheckGap(const v1::Gap& gap);
 absl::Status CheckProgress(const v1::Progress& progress, const Limits& limits);

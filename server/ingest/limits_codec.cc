@@ -29,7 +29,6 @@ v1::ServerLimits LimitsToProto(const Limits& limits,
   for (std::size_t state = 1; state < core::kHealthStateCount; ++state) {
     proto.add_states(static_cast<v1::HealthState>(state));
   }
-  proto.set_accepts_sketches(false);
   proto.set_max_events_per_run(limits.max_events_per_run);
   return proto;
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/errors.h"
@@ -156,9 +157,6 @@ absl::Status CheckHeader(const v1::UnitSummary& summary, Index width,
                       absl::StrCat("is ", summary.unit_count(),
                                    "; the source declared ", width));
   }
-  if (summary.has_sketch()) {
-    return FieldError("sketch", "is not accepted by this server");
-  }
   return absl::OkStatus();
 }
 
@@ -290,6 +288,12 @@ absl::StatusOr<core::UnitSummary> DecodeSummary(const v1::UnitSummary& summary,
   ClearUnobserved(&decoded);
   if (absl::Status status = CheckPlausible(decoded); !status.ok()) {
     return status;
+  }
+  if (summary.has_sketch()) {
+    auto sketch =
+        DecodeSketch(summary.sketch(), decoded.observations.ToArray().sum());
+    if (!sketch.ok()) return WithFieldPrefix(sketch.status(), "sketch.");
+    decoded.sketch = *std::move(sketch);
   }
   return decoded;
 }

@@ -133,6 +133,14 @@ grpc::ServerUnaryReactor* DiagnosticsService::GetHistogram(
                response);
 }
 
+grpc::ServerUnaryReactor* DiagnosticsService::GetDistribution(
+    grpc::CallbackServerContext* context,
+    const v1::GetDistributionRequest* request,
+    v1::GetDistributionResponse* response) {
+  return Reply(Method::kGetDistribution, &Queries::GetDistribution, context,
+               request, response);
+}
+
 grpc::ServerUnaryReactor* DiagnosticsService::GetScalar(
     grpc::CallbackServerContext* context, const v1::GetScalarRequest* request,
     v1::GetScalarResponse* response) {

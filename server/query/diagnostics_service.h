@@ -65,6 +65,10 @@ class DiagnosticsService final
       grpc::CallbackServerContext* context,
       const v1::GetHistogramRequest* request,
       v1::GetHistogramResponse* response) override;
+  grpc::ServerUnaryReactor* GetDistribution(
+      grpc::CallbackServerContext* context,
+      const v1::GetDistributionRequest* request,
+      v1::GetDistributionResponse* response) override;
   grpc::ServerUnaryReactor* GetScalar(grpc::CallbackServerContext* context,
                                       const v1::GetScalarRequest* request,
                                       v1::GetScalarResponse* response) override;

@@ -14,12 +14,17 @@
 namespace firekeeper::server {
 namespace {
 
+constexpr std::uint32_t kDefaultBins = 64;
+constexpr std::uint32_t kFewestBins = 2;
+constexpr std::uint32_t kMostBins = 1024;
+
 struct SeriesKey {
   core::Signal signal{};
   core::Phase phase{};
 };
 
-absl::StatusOr<SeriesKey> SeriesOf(const v1::GetLayerHistoryRequest& request) {
+template <typename Request>
+absl::StatusOr<SeriesKey> SeriesOf(const Request& request) {
   if (!v1::Signal_IsValid(request.signal()) ||
       request.signal() == v1::SIGNAL_UNSPECIFIED) {
     return FieldError("signal", absl::StrCat(static_cast<int>(request.signal()),
@@ -201,6 +206,24 @@ absl::Status Queries::GetLayerHistory(
     }
     ToProto(window, response->add_windows());
   }
+  return absl::OkStatus();
+}
+
+absl::Status Queries::GetDistribution(
+    const std::string& tenant, const v1::GetDistributionRequest& request,
+    v1::GetDistributionResponse* response) const {
+  const auto place = FindLayer(tenant, request.run_id(), request.layer());
+  if (!place.ok()) return place.status();
+  const auto series = SeriesOf(request);
+  if (!series.ok()) return series.status();
+  const std::uint32_t bins =
+      request.max_bins() == 0 ? kDefaultBins : request.max_bins();
+  if (bins < kFewestBins || bins > kMostBins) {
+    return FieldError("max_bins", absl::StrCat("is ", bins, "; must be 0 or ",
+                                               kFewestBins, " to ", kMostBins));
+  }
+  ToProto(place->layer->Distribution({series->phase, series->signal}, bins),
+          response);
   return absl::OkStatus();
 }
 

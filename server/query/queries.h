@@ -63,6 +63,9 @@ class Queries {
   absl::Status GetHistogram(const std::string& tenant,
                             const v1::GetHistogramRequest& request,
                             v1::GetHistogramResponse* response) const;
+  absl::Status GetDistribution(const std::string& tenant,
+                               const v1::GetDistributionRequest& request,
+                               v1::GetDistributionResponse* response) const;
   absl::Status GetScalar(const std::string& tenant,
                          const v1::GetScalarRequest& request,
                          v1::GetScalarResponse* response) const;

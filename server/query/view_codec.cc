@@ -278,4 +278,23 @@ void ToProto(const UnitHistogramView& view,
   response->set_unknown_units(view.unknown_units);
 }
 
+void ToProto(const DistributionView& view,
+             v1::GetDistributionResponse* response) {
+  response->set_first_step(view.steps.first);
+  response->set_end_step(view.steps.end);
+  response->set_window_open(view.open);
+  response->set_values(view.values);
+  response->set_observations(view.observations);
+  for (const ValueBin& bin : view.bins) {
+    response->add_lower_bounds(bin.lower);
+    response->add_upper_bounds(bin.upper);
+    response->add_counts(bin.values);
+  }
+  response->set_zero_values(view.zero_values);
+  for (const auto& [level, value] : view.quantiles) {
+    response->add_quantile_levels(level);
+    response->add_quantiles(value);
+  }
+}
+
 }  // namespace firekeeper::server

@@ -19,6 +19,8 @@ void ToProto(const UnitView& view, v1::UnitVerdict* verdict);
 // Fills everything but the name of the layer.
 void ToProto(const UnitStripView& view, v1::UnitStrip* strip);
 void ToProto(const UnitHistogramView& view, v1::GetHistogramResponse* response);
+void ToProto(const DistributionView& view,
+             v1::GetDistributionResponse* response);
 void ToProto(const core::CertificateSettings& settings,
              const core::CertificateTotals& totals,
              v1::Certificate* certificate);

@@ -216,7 +216,8 @@ absl::StatusOr<MergeResult> LayerState::MergeLocked(
   const core::Index width = spec_.Width(key.second);
   auto found = tracks_.find(key);
   const bool fresh = found == tracks_.end();
-  std::size_t needed = core::Window::MemoryForContribution(width);
+  std::size_t needed =
+      core::Window::MemoryForContribution(width, !summary.sketch.empty());
   if (fresh) {
     needed += core::SignalTrack::RecordBytes(SettingsFor(key)) *
               static_cast<std::size_t>(width);

@@ -161,6 +161,11 @@ class LayerState {
   // Without bins where View() is not observable.
   [[nodiscard]] UnitHistogramView Histogram(std::uint64_t run_units,
                                             UnitFigure figure);
+  // Of the newest closed window that has a sketch, else of the newest open one,
+  // in at most `max_bins` bins. Without values where there is none.
+  // Requires: max_bins >= 2.
+  [[nodiscard]] DistributionView Distribution(TrackKey key,
+                                              std::size_t max_bins) const;
   // For the assessment and the diagnosis.
   [[nodiscard]] LayerLook Look(std::uint64_t run_units);
   // Raised by everything that can alter a look.

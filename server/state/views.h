@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -205,6 +206,24 @@ struct UnitHistogramView {
   std::vector<HistogramBin> bins;
   std::uint64_t zero_units = 0;     // exactly 0: in no bin
   std::uint64_t unknown_units = 0;  // in no bin
+};
+
+// Values that share a sign and lie within one factor of each other.
+struct ValueBin {
+  double lower = 0.0;
+  double upper = 0.0;
+  std::uint64_t values = 0;
+};
+
+struct DistributionView {
+  core::StepRange steps;
+  bool open = false;
+  std::uint64_t values = 0;  // in the sketch
+  std::uint64_t observations = 0;
+  std::uint64_t zero_values = 0;  // exactly 0: in no bin
+  std::vector<ValueBin> bins;     // ascending, none empty
+  // By level, ascending.
+  std::vector<std::pair<double, double>> quantiles;
 };
 
 struct UnitPage {

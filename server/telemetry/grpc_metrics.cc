@@ -38,6 +38,7 @@ constexpr std::array<MethodName, kMethodCount> kNames{{
     {"unary", kDiagnostics, "ListUnits"},
     {"unary", kDiagnostics, "GetUnitMap"},
     {"unary", kDiagnostics, "GetHistogram"},
+    {"unary", kDiagnostics, "GetDistribution"},
     {"unary", kDiagnostics, "GetScalar"},
     {"unary", kDiagnostics, "DiagnoseRun"},
     {"unary", kDiagnostics, "ListEvents"},

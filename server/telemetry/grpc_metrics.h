@@ -33,12 +33,13 @@ enum class Method : std::uint8_t {
   kListUnits,
   kGetUnitMap,
   kGetHistogram,
+  kGetDistribution,
   kGetScalar,
   kDiagnoseRun,
   kListEvents,
   kWatchEvents,
 };
-inline constexpr std::size_t kMethodCount = 19;
+inline constexpr std::size_t kMethodCount = 20;
 
 // A few relaxed atomic additions a call; nothing is allocated or locked.
 //

@@ -162,6 +162,7 @@ JsonApi::JsonApi(const Queries& queries)
                {"ListUnits", Asking(queries, &Queries::ListUnits)},
                {"GetUnitMap", Asking(queries, &Queries::GetUnitMap)},
                {"GetHistogram", Asking(queries, &Queries::GetHistogram)},
+               {"GetDistribution", Asking(queries, &Queries::GetDistribution)},
                {"GetScalar", Asking(queries, &Queries::GetScalar)},
                {"DiagnoseRun", Asking(queries, &Queries::DiagnoseRun)},
                {"ListEvents", Asking(queries, &Queries::ListEvents)}} {}

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { ApiError } from '../../server/web/page/api.js';
+import { distributionColumns, quantileOf } from '../../server/web/page/distribution_model.js';
 import { createEventLog, deadCourse, filterEvents, shareCourse } from '../../server/web/page/events_model.js';
 import { csvCell, number, percent } from '../../server/web/page/format.js';
 import { deadOf } from '../../server/web/page/layer_flags.js';
@@ -177,4 +178,26 @@ test('a slow server is asked less often', () => {
 
 test('a cell of a table does not become two', () => {
   assert.equal(csvCell('a,"b"'), '"a,""b"""');
+});
+
+test('columns of values stand in order, empty ones between them, zeros apart', () => {
+  const { negative, positive, zero, inBins } = distributionColumns({
+    lowerBounds: [-4, -1, 1, 8],
+    upperBounds: [-2, -0.5, 2, 16],
+    counts: ['3', '1', '5', '7'],
+    zeroValues: '9',
+  });
+
+  assert.deepEqual(negative.map(({ from, values }) => [from, values]), [[-4, 3], [-2, 0], [-1, 1]]);
+  assert.deepEqual(positive.map(({ to, values }) => [to, values]), [[2, 5], [4, 0], [8, 0], [16, 7]]);
+  assert.equal(zero, 9);
+  assert.equal(inBins, 16);
+});
+
+test('of a signal without a sketch no column and no quantile is known', () => {
+  const { negative, positive, zero } = distributionColumns({});
+
+  assert.deepEqual([negative, positive, zero], [[], [], 0]);
+  assert.equal(quantileOf({}, 0.5), null);
+  assert.equal(quantileOf({ quantileLevels: [0.25, 0.5], quantiles: [1, 'Infinity'] }, 0.5), Infinity);
 });

@@ -58,6 +58,7 @@ def test_one_finds_the_dead_units_and_why(
 
     window.click('.strip-row[data-layer="hidden.1"] .strip-name')
     window.wait_for("#units tbody tr", "alive")
+    window.wait_for('[data-distribution="SIGNAL_ACTIVATION"]', "median")
     window.click('#unit-states input[value="HEALTH_STATE_DEAD"]')
     processes.wait_for(
         "only the dead to be listed",

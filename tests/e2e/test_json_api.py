@@ -42,6 +42,7 @@ def test_it_answers_what_grpc_answers(server: processes.Server) -> None:
     loss = {**run, "name": "loss"}
     by_rate = {**layer, "order": "UNIT_ORDER_FIRING_RATE"}
     rates = {**layer, "figure": "UNIT_FIGURE_FIRING_RATE"}
+    values = {**layer, "signal": "SIGNAL_ACTIVATION"}
     questions: list[tuple[str, Message, dict[str, str]]] = [
         ("ListRuns", diagnostics_pb2.ListRunsRequest(), {}),
         ("GetRun", diagnostics_pb2.GetRunRequest(**run), run),
@@ -51,6 +52,7 @@ def test_it_answers_what_grpc_answers(server: processes.Server) -> None:
         ("ListUnits", diagnostics_pb2.ListUnitsRequest(**by_rate), by_rate),
         ("GetUnitMap", diagnostics_pb2.GetUnitMapRequest(**run), run),
         ("GetHistogram", diagnostics_pb2.GetHistogramRequest(**rates), rates),
+        ("GetDistribution", diagnostics_pb2.GetDistributionRequest(**values), values),
         ("GetScalar", diagnostics_pb2.GetScalarRequest(**loss), loss),
         ("DiagnoseRun", diagnostics_pb2.DiagnoseRunRequest(**run), run),
         ("ListEvents", diagnostics_pb2.ListEventsRequest(**run), run),

@@ -95,7 +95,10 @@ UnitSummary SummaryOf(const SeenUnits& units, const ColumnSet& columns) {
       summary.zeros[unit] =
           CountOf(seen.values, [](double value) { return value == 0.0; });
     }
-    if (columns.moments) FillMoments(seen.values, unit, &summary);
+    if (columns.moments) {
+      FillMoments(seen.values, unit, &summary);
+      for (const double value : seen.values) summary.sketch.Add(value);
+    }
     if (columns.proof) summary.proven[unit] = seen.proven;
     if (columns.firings) summary.last_firing_step[unit] = seen.last_firing_step;
     summary.first_seen_step[unit] = seen.first_seen_step;
@@ -237,8 +240,10 @@ void CheckMerge(Choices& choices) {
     Require(summaries.back().MergeAt(first, SummaryOf(piece, one.columns)).ok(),
             "units that fit merge");
   }
-  RequireSame(MergeAll(choices, std::move(summaries)),
-              SummaryOf(whole, one.columns));
+  const UnitSummary merged = MergeAll(choices, std::move(summaries));
+  const UnitSummary expected = SummaryOf(whole, one.columns);
+  RequireSame(merged, expected);
+  Require(merged.sketch == expected.sketch, "the sketch equals the whole");
 }
 
 absl::StatusOr<UnitSummary> ReduceRows(const std::vector<double>& values,

@@ -111,6 +111,7 @@ void RequireEqual(const UnitSummary& summary, const UnitSummary& expected) {
   Require(summary.columns == expected.columns, "columns equal the reference");
   Require(Fingerprint(summary) == Fingerprint(expected),
           "integers, min and max equal the reference");
+  Require(summary.sketch == expected.sketch, "the sketch equals the reference");
   RequireSameMoments(summary, expected);
 }
 

@@ -319,6 +319,23 @@ TEST_F(DiagnosticsServiceTest, MalformedRequestsNameTheirField) {
       diagnostics_->GetHistogram(Call().get(), histogram, &histogram_response),
       HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("figure")));
 
+  v1::GetDistributionRequest distribution;
+  distribution.set_run_id("digits");
+  distribution.set_layer(kLayerName);
+  v1::GetDistributionResponse distribution_response;
+  const auto distribution_status = [&] {
+    return diagnostics_->GetDistribution(Call().get(), distribution,
+                                         &distribution_response);
+  };
+  EXPECT_THAT(distribution_status(),
+              HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("signal")));
+  distribution.set_signal(v1::SIGNAL_ACTIVATION);
+  for (const std::uint32_t bins : {1U, 1025U}) {
+    distribution.set_max_bins(bins);
+    EXPECT_THAT(distribution_status(),
+                HasCode(StatusCode::INVALID_ARGUMENT, HasSubstr("max_bins")));
+  }
+
   v1::GetLayerHistoryRequest history;
   history.set_run_id("digits");
   history.set_layer(kLayerName);
@@ -370,6 +387,8 @@ TEST_F(GatedDiagnosticsTest, EveryMethodPassesTheGate) {
   refused(&Stub::GetUnitMap, v1::GetUnitMapRequest(), v1::GetUnitMapResponse());
   refused(&Stub::GetHistogram, v1::GetHistogramRequest(),
           v1::GetHistogramResponse());
+  refused(&Stub::GetDistribution, v1::GetDistributionRequest(),
+          v1::GetDistributionResponse());
   refused(&Stub::GetScalar, v1::GetScalarRequest(), v1::GetScalarResponse());
   refused(&Stub::DiagnoseRun, v1::DiagnoseRunRequest(),
           v1::DiagnoseRunResponse());

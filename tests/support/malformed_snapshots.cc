@@ -237,8 +237,22 @@ void AddColumnRows(Rows& rows) {
              [](v1::UnitSummary& s) {
                s.set_unit_count(std::numeric_limits<std::uint64_t>::max());
              });
-  AddSummary(rows, {"Sketch", "sketch"},
-             [](v1::UnitSummary& s) { s.mutable_sketch(); });
+  AddSummary(rows, {"SketchOfMoreThanWasObserved", "sketch.zero_count"},
+             [](v1::UnitSummary& s) {
+               s.mutable_sketch()->set_zero_count(
+                   std::numeric_limits<std::uint64_t>::max());
+             });
+  AddSummary(rows, {"SketchOfTooManyBuckets", "sketch.positive_counts"},
+             [](v1::UnitSummary& s) {
+               s.mutable_sketch()->mutable_positive_counts()->Resize(
+                   kHostileBytes, 0);
+             });
+  AddSummary(rows, {"SketchBeyondEveryDouble", "sketch.positive_offset"},
+             [](v1::UnitSummary& s) {
+               s.mutable_sketch()->set_positive_offset(
+                   std::numeric_limits<std::int32_t>::max());
+               s.mutable_sketch()->add_positive_counts(1);
+             });
   AddSummary(
       rows, {"ColumnUnknown", "columns[0].column"}, [](v1::UnitSummary& s) {
         s.mutable_columns(0)->set_column(static_cast<v1::SummaryColumn>(14));

@@ -55,6 +55,7 @@ inline core::UnitSummary SummaryOf(const Eigen::ArrayXXd& values,
                      .transpose();
     summary.min = values.colwise().minCoeff().transpose();
     summary.max = values.colwise().maxCoeff().transpose();
+    for (const double value : values.reshaped()) summary.sketch.Add(value);
   }
   summary.StampStep(step);
   return summary;
@@ -133,7 +134,7 @@ inline bool SameStatistics(const core::UnitSummary& a,
   const auto close = [](const Eigen::ArrayXd& x, const Eigen::ArrayXd& y) {
     return ((x - y).abs() <= 1e-12 * x.abs().max(y.abs())).all();
   };
-  return core::Fingerprint(a) == core::Fingerprint(b) &&
+  return core::Fingerprint(a) == core::Fingerprint(b) && a.sketch == b.sketch &&
          (a.last_firing_step == b.last_firing_step).all() &&
          (a.first_seen_step == b.first_seen_step).all() &&
          close(a.abs_sum, b.abs_sum) && close(a.mean, b.mean) &&

@@ -43,6 +43,8 @@ class EncodedSummary:
             snapshot.summary.columns.append(
                 summary_pb2.SummaryColumnData(column=number, width=column.width, data=column.data)
             )
+        if any(summary.sketch):
+            snapshot.summary.sketch.CopyFrom(summary_pb2.QuantileSketch(**summary.sketch._asdict()))
         self.message: bytes = snapshot.SerializeToString()
 
     @property

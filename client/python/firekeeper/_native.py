@@ -9,13 +9,13 @@ from typing import Any, Dict, Optional, Tuple
 
 from firekeeper._firing_rule import FiringKind, FiringRule, ReductionRule
 from firekeeper._layout import Roles, roles_of
-from firekeeper._pending import Column, Summary
+from firekeeper._pending import Column, Sketch, Summary
 from firekeeper._vocabulary import ActivationSpec, Signal
 
 LIBRARY_NAME = "libfirekeeper_reduce.so"
 LIBRARY_VARIABLE = "FIREKEEPER_REDUCE_LIBRARY"
 
-_ABI_VERSION = 1
+_ABI_VERSION = 2
 _ERROR_SIZE = 256
 _BYTES_PER_UNIT = 80  # thirteen columns, most of them narrow
 
@@ -65,6 +65,22 @@ class _Column(ctypes.Structure):
     ]
 
 
+class _Buckets(ctypes.Structure):
+    _fields_ = [
+        ("offset", ctypes.c_int32),
+        ("counts", ctypes.POINTER(ctypes.c_uint64)),
+        ("size", ctypes.c_uint64),
+    ]
+
+
+class _Sketch(ctypes.Structure):
+    _fields_ = [
+        ("zero_count", ctypes.c_uint64),
+        ("positive", _Buckets),
+        ("negative", _Buckets),
+    ]
+
+
 def load() -> Optional[NativeReducer]:
     """The native reduction; None where the library is missing or of another version.
 
@@ -100,6 +116,7 @@ def _declare(library: ctypes.CDLL) -> None:
         "fk_summary_cluster_is_step": (number, (handle,)),
         "fk_summary_column_count": (number, (handle,)),
         "fk_summary_column": (None, (handle, number, ctypes.POINTER(_Column))),
+        "fk_summary_sketch": (None, (handle, ctypes.POINTER(_Sketch))),
         "fk_summary_free": (None, (handle,)),
     }
     for name, (result, arguments) in functions.items():
@@ -131,9 +148,22 @@ class _NativeSummary:
             library.fk_summary_unit_count(handle),
             columns,
             library.fk_summary_cluster_is_step(handle) != 0,
+            self._sketch_of(handle),
         )
         self._free()
         return summary
+
+    def _sketch_of(self, handle: int) -> Sketch:
+        sketch = _Sketch()
+        self._library.fk_summary_sketch(handle, ctypes.byref(sketch))
+        positive, negative = sketch.positive, sketch.negative
+        return Sketch(
+            sketch.zero_count,
+            positive.offset,
+            positive.counts[: positive.size],
+            negative.offset,
+            negative.counts[: negative.size],
+        )
 
     def _free(self) -> None:
         handle, self._handle = self._handle, None

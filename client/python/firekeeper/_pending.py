@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple, Protocol
+from typing import Dict, NamedTuple, Protocol, Sequence
 
 
 class Column(NamedTuple):
@@ -18,6 +18,24 @@ class Column(NamedTuple):
     data: bytes
 
 
+class Sketch(NamedTuple):
+    """A ``firekeeper.v1.QuantileSketch``; the default is an empty one.
+
+    Attributes:
+        zero_count: values that are exactly zero.
+        positive_offset: index of the first bucket of ``positive_counts``.
+        positive_counts: of consecutive buckets of positive values.
+        negative_offset: index of the first bucket of ``negative_counts``, by |value|.
+        negative_counts: of consecutive buckets of negative values.
+    """
+
+    zero_count: int = 0
+    positive_offset: int = 0
+    positive_counts: Sequence[int] = ()
+    negative_offset: int = 0
+    negative_counts: Sequence[int] = ()
+
+
 class Summary(NamedTuple):
     """A ``firekeeper.v1.UnitSummary`` in host memory.
 
@@ -25,11 +43,13 @@ class Summary(NamedTuple):
         unit_count: units.
         columns: by ``firekeeper.v1.SummaryColumn`` number, in ascending order.
         cluster_is_step: no cluster is known, the training step is the cluster.
+        sketch: of the values of all units together.
     """
 
     unit_count: int
     columns: Dict[int, Column]
     cluster_is_step: bool
+    sketch: Sketch = Sketch()
 
 
 class PendingSummary(Protocol):

@@ -17,6 +17,7 @@ from firekeeper._firing_rule import FiringKind, ReductionRule
 from firekeeper._layout import Roles, roles_of
 from firekeeper._pending import Column, Summary
 from firekeeper._stored_limits import StoredLimits, stored_limits
+from firekeeper._torch_sample import sample, sketch_of
 
 # Zeros may be underflow where the largest |stored value| is below this many times the
 # smallest normal number of the dtype.
@@ -84,28 +85,33 @@ class _Entries(NamedTuple):
         return self.size.masked_fill(~self.observed, 0.0).amax()
 
 
+class _Reduced(NamedTuple):
+    """A summary in tensors.
+
+    Attributes:
+        packed: [columns, units] int64, reals by their bits.
+        columns: which columns these are.
+        values: [size] float64, what the sketch counts; see ``_torch_sample.sample``.
+    """
+
+    packed: torch.Tensor
+    columns: Sequence[SummaryColumn]
+    values: torch.Tensor
+
+
 class _TorchSummary:
     """A packed summary on its way to the host; a ``PendingSummary``."""
 
-    def __init__(
-        self,
-        packed: torch.Tensor,
-        columns: Sequence[SummaryColumn],
-        cluster_is_step: bool,
-        samples: int,
-    ) -> None:
-        """Takes [columns, units] int64, reals by their bits."""
-        self._columns = columns
-        self._cluster_is_step = cluster_is_step
+    def __init__(self, reduced: _Reduced, samples: int) -> None:
+        self._columns = reduced.columns
         self.samples = samples
-        self.approximate_bytes = packed.numel() * 8
+        self.approximate_bytes = (reduced.packed.numel() + reduced.values.numel()) * 8
+        self._packed = _towards_host(reduced.packed)
+        self._values = _towards_host(reduced.values)
         self._arrived: Optional[torch.cuda.Event] = None
-        self._packed = packed
-        if packed.is_cuda:
-            self._packed = torch.empty(packed.shape, dtype=packed.dtype, pin_memory=True)
-            self._packed.copy_(packed, non_blocking=True)
+        if reduced.packed.is_cuda:
             self._arrived = torch.cuda.Event()
-            self._arrived.record(torch.cuda.current_stream(packed.device))
+            self._arrived.record(torch.cuda.current_stream(reduced.packed.device))
 
     def resolve(self) -> Summary:
         if self._arrived is not None:
@@ -117,7 +123,16 @@ class _TorchSummary:
             else _encode_count(row)
             for column, row in zip(self._columns, host)
         }
-        return Summary(host.shape[1], columns, self._cluster_is_step)
+        cluster_is_step = SummaryColumn.CLUSTERS not in self._columns
+        return Summary(host.shape[1], columns, cluster_is_step, sketch_of(self._values.cpu()))
+
+
+def _towards_host(tensor: torch.Tensor) -> torch.Tensor:
+    """The same where it is; of what is on a CUDA device a copy, once the stream is there."""
+    if not tensor.is_cuda:
+        return tensor
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return host.copy_(tensor, non_blocking=True)
 
 
 class TorchReducer:
@@ -160,9 +175,7 @@ class TorchReducer:
         )
         _check_dtypes(tensor, mask)
         with torch.no_grad():
-            packed, columns = _reduce(tensor.detach(), rule, roles, mask, scale)
-            cluster_is_step = SummaryColumn.CLUSTERS not in columns
-            return _TorchSummary(packed, columns, cluster_is_step, roles.rows)
+            return _TorchSummary(_reduce(tensor.detach(), rule, roles, mask, scale), roles.rows)
 
 
 def _check_dtypes(tensor: torch.Tensor, mask: Optional[torch.Tensor]) -> None:
@@ -181,8 +194,7 @@ def _reduce(
     roles: Roles,
     mask: Optional[torch.Tensor],
     scale: float,
-) -> Tuple[torch.Tensor, List[SummaryColumn]]:
-    """[columns, units] int64, reals by their bits, and which columns these are."""
+) -> _Reduced:
     if tensor.device.type == "mps":  # has no float64
         tensor = tensor.cpu()
     limits = stored_limits(rule.firing_rule, scale, tensor.dtype == torch.float64)
@@ -196,7 +208,8 @@ def _reduce(
     plan = _Plan(rule, limits, unit_axis, roles.cluster_axis if keeps_clusters else None, scale)
     columns = _columns_of(rule, keeps_clusters)
     if tensor.numel() == 0:
-        return _of_nothing(columns, tensor.shape[unit_axis]), columns
+        nothing = torch.empty(0, dtype=torch.float64)
+        return _Reduced(_of_nothing(columns, tensor.shape[unit_axis]), columns, nothing)
     parts = _parts_of(tensor, unit_axis)
     entries = _entries_of(parts[0], mask)
     largest = entries.largest()
@@ -206,7 +219,8 @@ def _reduce(
     packed = [_pack(_rows_of(entries, drops_zeros, plan), columns)]
     for part in parts[1:]:
         packed.append(_pack(_rows_of(_entries_of(part, mask), drops_zeros, plan), columns))
-    return packed[0] if len(packed) == 1 else torch.cat(packed, dim=1), columns
+    values = sample(tensor, mask, drops_zeros, scale)
+    return _Reduced(packed[0] if len(packed) == 1 else torch.cat(packed, dim=1), columns, values)
 
 
 def _columns_of(rule: ReductionRule, keeps_clusters: bool) -> List[SummaryColumn]:

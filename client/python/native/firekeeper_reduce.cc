@@ -28,6 +28,7 @@ struct fk_summary {
   std::int64_t unit_count = 0;
   bool cluster_is_step = false;
   std::vector<SummaryColumn> columns;
+  core::QuantileSketch sketch;
 };
 
 namespace {
@@ -157,7 +158,8 @@ std::unique_ptr<fk_summary> Encode(const core::UnitSummary& summary) {
   return std::make_unique<fk_summary>(
       fk_summary{.unit_count = summary.unit_count(),
                  .cluster_is_step = !summary.columns.clusters,
-                 .columns = firekeeper::client::EncodeColumns(summary)});
+                 .columns = firekeeper::client::EncodeColumns(summary),
+                 .sketch = summary.sketch});
 }
 
 SummaryOr ReduceTensor(const fk_tensor& tensor, const fk_rule& rule) {
@@ -198,6 +200,12 @@ SummaryOr ReduceWeight(const fk_tensor& weight, const fk_tensor* bias,
     return status;
   }
   return Encode(*summary);
+}
+
+fk_buckets BucketsOf(const core::SketchBuckets& buckets) {
+  return {.offset = buckets.empty() ? 0 : buckets.first(),
+          .counts = buckets.counts().data(),
+          .size = buckets.counts().size()};
 }
 
 void WriteError(const char* text, std::size_t length, char* error,
@@ -286,6 +294,12 @@ void fk_summary_column(const fk_summary* summary, std::int32_t index,
           .width = column.width,
           .data = column.data.data(),
           .size = column.data.size()};
+}
+
+void fk_summary_sketch(const fk_summary* summary, fk_sketch* out) {
+  *out = {.zero_count = summary->sketch.zeros(),
+          .positive = BucketsOf(summary->sketch.positive()),
+          .negative = BucketsOf(summary->sketch.negative())};
 }
 
 void fk_summary_free(fk_summary* summary) { delete summary; }

@@ -11,7 +11,7 @@
 #define FIREKEEPER_REDUCE_ABI __attribute__((visibility("default")))
 
 // Changes with every change of what is declared here.
-inline constexpr std::int32_t kFirekeeperReduceAbiVersion = 1;
+inline constexpr std::int32_t kFirekeeperReduceAbiVersion = 2;
 
 // The names of a C ABI.
 // NOLINTBEGIN(readability-identifier-naming)
@@ -57,6 +57,21 @@ struct fk_column {
   std::uint64_t size;   // bytes of `data`
 };
 
+// Counts of consecutive buckets of a firekeeper.v1.QuantileSketch.
+struct fk_buckets {
+  std::int32_t offset;          // of the first bucket
+  const std::uint64_t* counts;  // live as long as the summary
+  std::uint64_t size;           // buckets
+};
+
+// The sketch of a summary, as firekeeper.v1.QuantileSketch asks. Empty where
+// no value was chosen.
+struct fk_sketch {
+  std::uint64_t zero_count;
+  fk_buckets positive;
+  fk_buckets negative;
+};
+
 struct fk_summary;
 
 FIREKEEPER_REDUCE_ABI std::int32_t fk_abi_version();
@@ -97,6 +112,7 @@ FIREKEEPER_REDUCE_ABI std::int32_t fk_summary_column_count(const fk_summary*);
 FIREKEEPER_REDUCE_ABI void fk_summary_column(const fk_summary*,
                                              std::int32_t index,
                                              fk_column* out);
+FIREKEEPER_REDUCE_ABI void fk_summary_sketch(const fk_summary*, fk_sketch* out);
 // NULL is fine.
 FIREKEEPER_REDUCE_ABI void fk_summary_free(fk_summary*);
 

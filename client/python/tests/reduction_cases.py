@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import struct
+from collections import Counter
 from typing import Any, Dict, List, NamedTuple, Optional
 
 import pytest
@@ -19,7 +20,7 @@ from firekeeper._firing_rule import (  # noqa: E402
     ReductionRule,
     rule_for,
 )
-from firekeeper._pending import Summary  # noqa: E402
+from firekeeper._pending import Sketch, Summary  # noqa: E402
 from firekeeper._vocabulary import ActivationSpec, Signal  # noqa: E402
 
 # Of native sums of formats shorter than float64, as core/reduce.h says, and of the others.
@@ -33,6 +34,8 @@ SMALLEST_NORMALS = {
     torch.bfloat16: 2.0**-126,
     torch.float16: 2.0**-14,
 }
+# core/quantile_sketch.h
+LOG_GAMMA = math.log(1.01 / 0.99)
 REALS = (SummaryColumn.ABS_SUM, SummaryColumn.MEAN, SummaryColumn.M2)
 EXTREMES = (SummaryColumn.MIN, SummaryColumn.MAX)
 
@@ -193,6 +196,23 @@ def expect_as_defined(case: Case, summary: Summary, tolerance: float = SINGLE_TO
         if column not in REALS:
             assert actual[column] == expected[column], column.name
     expect_close(actual, expected, tolerance)
+    if case.tensor.numel() <= 256:
+        expect_sketch_as_defined(case, summary.sketch)
+
+
+def expect_sketch_as_defined(case: Case, sketch: Sketch) -> None:
+    """Requires: the tensor is so small that every value is counted."""
+    values = [e.value for unit in observations_of(case, valid_entries(case)) for e in unit]
+    assert sketch.zero_count == values.count(0.0)
+    for sign, first, counts in (
+        (1.0, sketch.positive_offset, sketch.positive_counts),
+        (-1.0, sketch.negative_offset, sketch.negative_counts),
+    ):
+        sizes = [sign * value for value in values if sign * value > 0.0]
+        buckets = [math.ceil(math.log(size) / LOG_GAMMA) for size in sizes]
+        lowest = max(buckets, default=0) - 2047
+        counted = {first + i: count for i, count in enumerate(counts) if count > 0}
+        assert counted == dict(Counter(max(bucket, lowest) for bucket in buckets))
 
 
 def expect_same_bytes(first: Summary, second: Summary) -> None:
@@ -200,6 +220,7 @@ def expect_same_bytes(first: Summary, second: Summary) -> None:
     assert first.unit_count == second.unit_count
     assert first.cluster_is_step == second.cluster_is_step
     assert list(first.columns) == list(second.columns)
+    assert first.sketch == second.sketch
     for number, column in first.columns.items():
         assert column.width == second.columns[number].width
         if number not in REALS and number not in EXTREMES:

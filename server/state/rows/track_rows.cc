@@ -106,6 +106,8 @@ std::string EncodeJournal(std::uint32_t attempt,
   writer.Put(static_cast<std::int64_t>(summary.unit_count()));
   writer.Put(static_cast<std::uint8_t>(summary.columns.clusters ? 1 : 0));
   writer.Put(summary);
+  // Last, and absent where it is empty, as in rows of before there was one.
+  if (!summary.sketch.empty()) writer.Put(summary.sketch);
   return writer.Take();
 }
 
@@ -133,6 +135,7 @@ absl::StatusOr<JournalRow> DecodeJournal(std::string_view bytes,
     reader.Fail();
   }
   if (reader.ok()) row.summary = reader.GetSummary(units, held);
+  if (!reader.at_end()) row.summary.sketch = reader.GetSketch();
   if (absl::Status read = reader.Finish("contribution"); !read.ok()) {
     return read;
   }

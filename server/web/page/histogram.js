@@ -1,10 +1,9 @@
 // How the units of a layer are distributed over one figure.
 
-import { h, s } from './dom.js';
+import { barChart } from './bars.js';
+import { h } from './dom.js';
 import { number, plural, real, whole } from './format.js';
 
-const WIDTH = 420;
-const HEIGHT = 130;
 const BARS = 60;
 
 /** At most `most` bars: neighbouring bins are taken together. [{from, to, units}] */
@@ -28,28 +27,19 @@ function words(zero, unknown, total) {
 }
 
 function drawing(title, bars, zero, total) {
-  const most = Math.max(1, zero, ...bars.map((bar) => bar.units));
-  // The first column is for what is exactly 0: no logarithmic bin holds it.
-  const columns = bars.length + 2;
-  const width = WIDTH / columns;
-  const bar = (x, units, kind, text) => {
-    const height = units === 0 ? 0 : Math.max(2, (units / most) * HEIGHT);
-    return s('rect', { class: `bar ${kind}`, x: x * width, y: HEIGHT - height, width: Math.max(1, width - 1), height },
-      s('title', {}, text));
-  };
-  return s('svg', {
-    class: 'histogram', viewBox: `0 0 ${WIDTH} ${HEIGHT + 18}`, role: 'img',
-    'aria-label': `${title}: ${words(zero, 0, total)}`,
-  },
-  bar(0, zero, 'zero', `exactly 0: ${plural(zero, 'unit')}`),
-  bars.map((one, i) => bar(i + 2, one.units, '',
-    `${number(one.from)} to ${number(one.to)}: ${plural(one.units, 'unit')}`)),
-  s('line', { class: 'lane-line', x1: 0, x2: WIDTH, y1: HEIGHT, y2: HEIGHT }),
-  s('text', { class: 'axis-text', x: 0, y: HEIGHT + 14 }, '= 0'),
-  bars.length > 0 ? [
-    s('text', { class: 'axis-text', x: Math.max(28, 2 * width), y: HEIGHT + 14 }, number(bars[0].from)),
-    s('text', { class: 'axis-text', x: WIDTH, y: HEIGHT + 14, 'text-anchor': 'end' }, number(bars.at(-1).to)),
-  ] : null);
+  const columns = [
+    // No logarithmic bin holds what is exactly 0.
+    { size: zero, text: `exactly 0: ${plural(zero, 'unit')}`, kind: 'zero' },
+    { size: 0, text: '', kind: null },
+    ...bars.map(({ from, to, units }) =>
+      ({ size: units, text: `${number(from)} to ${number(to)}: ${plural(units, 'unit')}`, kind: '' })),
+  ];
+  const marks = [{ column: 0, text: '= 0', anchor: 'start' }];
+  if (bars.length > 0) {
+    marks.push({ column: Math.max(2, columns.length / 15), text: number(bars[0].from), anchor: 'start' });
+    marks.push({ column: columns.length, text: number(bars.at(-1).to), anchor: 'end' });
+  }
+  return barChart(`${title}: ${words(zero, 0, total)}`, columns, marks);
 }
 
 /** GetHistogramResponse as a figure. */

@@ -1,6 +1,7 @@
 // One layer: its units, what its verdicts rest on, and how it came to be so.
 
 import { ApiError, createScope, isAbort } from './api.js';
+import { distributionFigure } from './distribution.js';
 import { delegate, h, renew } from './dom.js';
 import { createEventSource, createEvents } from './events.js';
 import { exportActions, exportButtons } from './export.js';
@@ -91,6 +92,7 @@ export function layerView(context, { run: runId, layer }) {
     certificate: box(),
     signals: box(),
     histograms: h('div', { class: 'plots' }),
+    values: h('div', { class: 'plots' }),
     units: box(),
     events: box(),
     plots: box(),
@@ -103,6 +105,7 @@ export function layerView(context, { run: runId, layer }) {
     section('layer-units', 'Unit by unit', boxes.units, exportButtons(['units']), units.element),
     section('layer-signals', 'Signals, newest window', boxes.signals),
     section('layer-histograms', 'Distribution of the units', boxes.histograms),
+    section('layer-values', 'Distribution of the values', boxes.values),
     section('layer-courses', 'Course', boxes.plots, plots.element),
     section('layer-events', 'What happened', boxes.events, eventsPart.element));
   const element = h('section', { class: 'view', id: 'layer-view', 'data-layer-view': layer },
@@ -119,7 +122,7 @@ export function layerView(context, { run: runId, layer }) {
   async function part(where, work) {
     try {
       await work();
-      if (where !== boxes.histograms) renew(where, h('div', {}));
+      if (where !== boxes.histograms && where !== boxes.values) renew(where, h('div', {}));
     } catch (error) {
       if (isAbort(error) || !(error instanceof ApiError) || error.isOfServer) throw error;
       renew(where, h('div', {}, failure(error)));
@@ -141,6 +144,13 @@ export function layerView(context, { run: runId, layer }) {
       histogramFigure(id, title, about, answers[i]))));
   }
 
+  async function loadValues(report) {
+    const signals = report.signals ?? [];
+    const answers = await Promise.all(signals.map(({ signal, phase }) =>
+      scope.call('GetDistribution', { runId, layer, signal, phase })));
+    renew(boxes.values, h('div', {}, signals.map((signal, i) => distributionFigure(signal, answers[i]))));
+  }
+
   async function loadPlots(report) {
     try {
       await plots.update(report);
@@ -157,6 +167,7 @@ export function layerView(context, { run: runId, layer }) {
         part(boxes.strip, () => strip.update(report)),
         part(boxes.units, () => units.update(reportTotals(report))),
         part(boxes.histograms, loadHistograms),
+        part(boxes.values, () => loadValues(report)),
         part(boxes.plots, () => loadPlots(report)),
         part(boxes.events, events.load),
       ]);

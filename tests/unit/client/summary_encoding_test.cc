@@ -98,6 +98,13 @@ TEST(SummaryEncodingTest, CarriesEveryColumnOfATensor) {
   EXPECT_EQ(column(v1::SUMMARY_COLUMN_MIN), (Values{0, -2}));
   EXPECT_EQ(column(v1::SUMMARY_COLUMN_MAX), (Values{1, 3}));
   EXPECT_DOUBLE_EQ(column(v1::SUMMARY_COLUMN_MEAN)[0], 0.5);
+  EXPECT_EQ(proto.sketch().zero_count(), 1U);
+  EXPECT_EQ(proto.sketch().positive_offset(),
+            core::QuantileSketch::BucketOf(0.5));
+  EXPECT_EQ(proto.sketch().positive_counts_size(),
+            core::QuantileSketch::BucketOf(3.0) -
+                core::QuantileSketch::BucketOf(0.5) + 1);
+  EXPECT_EQ(proto.sketch().negative_offset(), 0) << "|-1| is 1";
   EXPECT_DOUBLE_EQ(column(v1::SUMMARY_COLUMN_M2)[0], 0.5);
 }
 

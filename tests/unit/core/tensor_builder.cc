@@ -226,6 +226,7 @@ void ExpectSameSummary(const core::UnitSummary& actual,
   EXPECT_TRUE((actual.min == expected.min).all());
   EXPECT_TRUE((actual.max == expected.max).all());
   EXPECT_EQ(Fingerprint(actual), Fingerprint(expected));
+  EXPECT_EQ(actual.sketch, expected.sketch);
   for (Index unit = 0; unit < expected.mean.size(); ++unit) {
     SCOPED_TRACE(::testing::Message() << "unit " << unit);
     ExpectSameMoments(actual, expected, unit, tolerance);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <vector>
 
@@ -308,11 +309,15 @@ TEST(WindowPropertyTest, HoldsNoMoreThanItWasChargedFor) {
   std::size_t charged = Window::MemoryFor(4, AllColumns());
   EXPECT_EQ(window.MemoryUsed(), charged);
 
+  int exponent = -30;
   for (const Delivery& delivery : ShardedDeliveries()) {
-    ASSERT_THAT(
-        window.Add(delivery.key, delivery.summary, delivery.cluster_is_step),
-        IsOk());
-    charged += Window::MemoryForContribution(4);
+    UnitSummary summary = delivery.summary;
+    // Far from the ones before: much room between.
+    summary.sketch.Add(std::pow(10.0, exponent));
+    exponent = exponent < 30 ? exponent + 6 : -27;
+    ASSERT_THAT(window.Add(delivery.key, summary, delivery.cluster_is_step),
+                IsOk());
+    charged += Window::MemoryForContribution(4, /*has_sketch=*/true);
     EXPECT_LE(window.MemoryUsed(), charged);
   }
 }

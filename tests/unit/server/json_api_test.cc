@@ -101,6 +101,7 @@ TEST_F(JsonApiTest, EveryMethodAnswers) {
   histogram.emplace("figure", "UNIT_FIGURE_FIRING_RATE");
   EXPECT_EQ(Ask("GetUnitMap", run).status, 200);
   EXPECT_EQ(Ask("GetHistogram", histogram).status, 200);
+  EXPECT_EQ(Ask("GetDistribution", history).status, 200);
   EXPECT_EQ(Ask("DiagnoseRun", run).status, 200);
   EXPECT_EQ(Ask("ListEvents", run).status, 200);
 }

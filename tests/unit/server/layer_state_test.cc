@@ -48,8 +48,10 @@ class LayerStateTest : public ::testing::Test {
   absl::StatusOr<MergeResult> Merge(
       std::uint32_t source, std::int64_t step,
       std::initializer_list<std::uint64_t> fired = {1, 1, 1, 1}) {
-    return layer_->Merge(PlaceOf(source, step),
-                         FiringsOf(fired, kExamples, step), AtSeconds(0));
+    core::UnitSummary summary = FiringsOf(fired, kExamples, step);
+    // The limits of these tests are a few windows of four units.
+    summary.sketch = {};
+    return layer_->Merge(PlaceOf(source, step), summary, AtSeconds(0));
   }
 
   absl::Status Check(std::uint32_t source, const LayerShare& share) {
@@ -264,9 +266,20 @@ TEST_F(LayerStateTest, RefusesAFirstWindowThatDoesNotFit) {
   EXPECT_TRUE(layer_->View(kUnits).signals.empty());
 }
 
+TEST_F(LayerStateTest, RefusesASketchThatDoesNotFit) {
+  LimitMemory(core::Window::MemoryFor(kUnits, AllColumns()) * 2);
+
+  EXPECT_THAT(
+      layer_->Merge(PlaceOf(0, 0), FiringsOf({1, 1, 1, 1}, 1, 0), AtSeconds(0)),
+      StatusIs(absl::StatusCode::kResourceExhausted, _));
+
+  EXPECT_EQ(memory_->used(), 0U);
+}
+
 // A client must not fill the memory with tiny contributions to one window.
 TEST_F(LayerStateTest, ContributionsAreChargedToo) {
-  LimitMemory(core::Window::MemoryFor(kUnits, AllColumns()) * 2);
+  LimitMemory(core::Window::MemoryFor(kUnits, AllColumns()) * 2 +
+              core::QuantileSketch::kMaxBytes);
   SnapshotPlace place = PlaceOf(0, 0);
   absl::Status status;
   for (; status.ok() && place.part < 1'000; ++place.part) {

@@ -127,6 +127,16 @@ std::string EverythingOf(Registry& registry, const std::string& run_id) {
       EXPECT_THAT(queries.GetLayerHistory(kTenant, get_history, &history),
                   IsOk());
       all += history.Utf8DebugString();
+      v1::GetDistributionRequest get_distribution;
+      get_distribution.set_run_id(run_id);
+      get_distribution.set_layer(layer.layer().name());
+      get_distribution.set_signal(signal.signal());
+      get_distribution.set_phase(signal.phase());
+      v1::GetDistributionResponse distribution;
+      EXPECT_THAT(
+          queries.GetDistribution(kTenant, get_distribution, &distribution),
+          IsOk());
+      all += distribution.Utf8DebugString();
     }
   }
   v1::DiagnoseRunRequest diagnose_run;

@@ -95,9 +95,44 @@ INSTANTIATE_TEST_SUITE_P(
                          std::numeric_limits<std::uint64_t>::max());
                    },
                    "unit_count", "is 18446744073709551615;"},
-        SummaryRow{"Sketch",
-                   [](auto& s) { s.mutable_sketch()->set_zero_count(1); },
-                   "sketch", "not accepted by this server"},
+        SummaryRow{"SketchOfMoreThanWasObserved",
+                   [](auto& s) { s.mutable_sketch()->set_zero_count(9); },
+                   "sketch.zero_count", "more than the 8 observations"},
+        SummaryRow{"SketchOfMoreThanWasObservedInAll",
+                   [](auto& s) {
+                     s.mutable_sketch()->set_zero_count(5);
+                     s.mutable_sketch()->add_negative_counts(2);
+                     s.mutable_sketch()->add_positive_counts(2);
+                   },
+                   "sketch.positive_counts", "more than the 8 observations"},
+        SummaryRow{"SketchWhoseSumWraps",
+                   [](auto& s) {
+                     for (int i = 0; i < 2; ++i) {
+                       s.mutable_sketch()->add_positive_counts(std::uint64_t{1}
+                                                               << 63U);
+                     }
+                   },
+                   "sketch.positive_counts", "more than the 8 observations"},
+        SummaryRow{"SketchOfTooManyBuckets",
+                   [](auto& s) {
+                     s.mutable_sketch()->mutable_negative_counts()->Resize(2049,
+                                                                           0);
+                   },
+                   "sketch.negative_counts",
+                   "has 2049 buckets; must have at most 2048"},
+        SummaryRow{"SketchBelowTheSmallestDouble",
+                   [](auto& s) {
+                     s.mutable_sketch()->set_positive_offset(-37'221);
+                     s.mutable_sketch()->add_positive_counts(1);
+                   },
+                   "sketch.positive_offset", "must be -37220 to 35488"},
+        SummaryRow{"SketchBeyondTheLargestDouble",
+                   [](auto& s) {
+                     s.mutable_sketch()->set_negative_offset(35'488);
+                     s.mutable_sketch()->add_negative_counts(0);
+                     s.mutable_sketch()->add_negative_counts(1);
+                   },
+                   "sketch.negative_offset", "to 35487 with 2 buckets"},
         SummaryRow{"UnspecifiedColumn",
                    [](auto& s) {
                      s.mutable_columns(0)->set_column(
@@ -249,6 +284,25 @@ INSTANTIATE_TEST_SUITE_P(
                    "SUMMARY_COLUMN_MIN of unit 0 is 9; must be at most "
                    "SUMMARY_COLUMN_MAX"}),
     NameOf<v1::UnitSummary>);
+
+TEST(SummaryCodecTest, ReadsASketch) {
+  v1::UnitSummary summary = MakeSummary();
+  v1::QuantileSketch& sketch = *summary.mutable_sketch();
+  sketch.set_zero_count(1);
+  sketch.set_positive_offset(35'487);
+  for (const std::uint64_t count : {2U, 0U}) sketch.add_positive_counts(count);
+  sketch.set_negative_offset(-37'220);
+  for (const std::uint64_t count : {0U, 3U}) sketch.add_negative_counts(count);
+
+  const auto decoded = Decode(summary);
+
+  ASSERT_THAT(decoded, IsOk());
+  EXPECT_EQ(decoded->sketch.zeros(), 1U);
+  EXPECT_EQ(decoded->sketch.positive().first(), 35'487);
+  EXPECT_THAT(decoded->sketch.positive().counts(), ElementsAre(2));
+  EXPECT_EQ(decoded->sketch.negative().first(), -37'219);
+  EXPECT_THAT(decoded->sketch.negative().counts(), ElementsAre(3));
+}
 
 TEST(DecodeSummaryTest, ReadsEveryColumn) {
   const auto summary = Decode(MakeSummary());
