@@ -148,9 +148,16 @@ BUGS = (
         "server_recovery_tests",
     ),
     Bug(
-        "marks are written once",
+        "a sampled step is not kept",
         "server/state/layer_rows.cc",
-        "      track.closed_before() != written.closed_before ||\n",
+        "track.sampled_count() != written.sampled) {",
+        "false) {",
+        "server_recovery_tests",
+    ),
+    Bug(
+        "a window without its sketch",
+        "core/track_state.cc",
+        "  if (!sketch().empty()) writer->Put(sketch());\n",
         "",
         "server_recovery_tests",
     ),

@@ -40,6 +40,7 @@ using ::firekeeper::testing::MemoryStore;
 using ::firekeeper::testing::Opening;
 using ::firekeeper::testing::SessionDriver;
 using ::firekeeper::testing::SmallSettings;
+using ::testing::HasSubstr;
 
 constexpr const char* kTenant = "tenant";
 
@@ -196,6 +197,52 @@ TEST_F(RecoveryTest, ARunIsAsItWas) {
   EXPECT_EQ(Everything(), before);
   EXPECT_EQ(kept_.report().runs, 1U);
   EXPECT_EQ(kept_.report().corrupt_rows, 0U);
+}
+
+TEST_F(RecoveryTest, HowValuesAreDistributedIsKept) {
+  Open();
+  for (std::int64_t step = 0; step <= 40; ++step) {
+    ASSERT_THAT(driver_->Send(++seq_, {MakeTensorSnapshot(step)}), IsOk());
+    Progress(step);
+  }
+  const auto values = [this] {
+    return (*kept_.registry().Find({kTenant, kRunId}))
+        ->FindLayer(kLayerName)
+        ->Distribution({core::Phase::kTrain, core::Signal::kActivation}, 64)
+        .values;
+  };
+  const std::uint64_t before = values();
+  EXPECT_GT(before, 0U);
+  kept_.Commit();
+
+  Crash();
+
+  EXPECT_EQ(values(), before);
+}
+
+TEST_F(RecoveryTest, AStepThatWasSampledAndNeverCameIsStillMissing) {
+  Open();
+  Train(3);
+  v1::Progress progress = MakeProgress(3);
+  progress.add_sampled_steps(17);
+  ASSERT_THAT(driver_->Say(testing::Reporting(progress)), IsOk());
+  kept_.Commit();
+  Crash();
+  Open();
+
+  Send(60);
+  Progress(60);
+
+  v1::ListUnitsRequest request;
+  request.set_run_id(kRunId);
+  request.set_layer(kLayerName);
+  v1::ListUnitsResponse response;
+  ASSERT_THAT(Queries(kept_.registry(), AtSeconds(0))
+                  .ListUnits(kTenant, request, &response),
+              IsOk());
+  ASSERT_EQ(response.units_size(), 4);
+  EXPECT_THAT(response.units(3).reason(), HasSubstr("coverage 0 of 1"))
+      << "the unit that never fired";
 }
 
 TEST_F(RecoveryTest, WhatWasNotCommittedIsGone) {
@@ -391,7 +438,7 @@ TEST_F(RecoveryTest, AnEndedRunStaysEnded) {
   Crash();
 
   EXPECT_EQ(Everything(), before);
-  EXPECT_THAT(before, ::testing::HasSubstr("RUN_STATE_ENDED"));
+  EXPECT_THAT(before, HasSubstr("RUN_STATE_ENDED"));
 }
 
 TEST_F(RecoveryTest, ARunWhoseTimeInMemoryIsOverComesBackWhenAskedFor) {
@@ -479,9 +526,9 @@ TEST_F(RecoveryTest, AnEventThatIsNotThereHasNoUnits) {
   Open();
   Train(3);
 
-  EXPECT_THAT(UnitsAt(kept_.registry(), 7),
-              testing::StatusIs(absl::StatusCode::kNotFound,
-                                ::testing::HasSubstr("no event 7")));
+  EXPECT_THAT(
+      UnitsAt(kept_.registry(), 7),
+      testing::StatusIs(absl::StatusCode::kNotFound, HasSubstr("no event 7")));
 }
 
 TEST_F(RecoveryTest, AGapIsRemembered) {
@@ -592,7 +639,7 @@ TEST_P(DamagedRowTest, CostsWhatItToldAndIsCounted) {
   Train(100);
   Send(101);
   kept_.Commit();
-  ASSERT_THAT(Everything(), ::testing::HasSubstr("HEALTH_STATE_DEAD"));
+  ASSERT_THAT(Everything(), HasSubstr("HEALTH_STATE_DEAD"));
   const std::uint64_t run = kept_.store().Runs()->at(0);
   const std::string key = AnyKey(kept_.store(), GetParam(), run);
   ASSERT_TRUE(
@@ -601,8 +648,7 @@ TEST_P(DamagedRowTest, CostsWhatItToldAndIsCounted) {
   Crash();
 
   EXPECT_GE(kept_.report().corrupt_rows + kept_.report().lost_runs, 1U);
-  EXPECT_THAT(Everything(),
-              ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
+  EXPECT_THAT(Everything(), ::testing::Not(HasSubstr("HEALTH_STATE_DEAD")));
 }
 
 TEST_P(DamagedRowTest, IsNotForgottenByAProcessThatEndsBeforeItsFirstCommit) {
@@ -619,8 +665,7 @@ TEST_P(DamagedRowTest, IsNotForgottenByAProcessThatEndsBeforeItsFirstCommit) {
   Crash();
 
   EXPECT_GE(kept_.report().corrupt_rows + kept_.report().lost_runs, 1U);
-  EXPECT_THAT(Everything(),
-              ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
+  EXPECT_THAT(Everything(), ::testing::Not(HasSubstr("HEALTH_STATE_DEAD")));
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, DamagedRowTest,
@@ -677,7 +722,7 @@ TEST_F(RecoveryTest, ADamagedContributionIsMissingData) {
   // Alone in its window.
   Send(104);
   kept_.Commit();
-  ASSERT_THAT(Everything(), ::testing::HasSubstr("HEALTH_STATE_DEAD"));
+  ASSERT_THAT(Everything(), HasSubstr("HEALTH_STATE_DEAD"));
   const std::uint64_t run = kept_.store().Runs()->at(0);
   const std::string key = AnyKey(kept_.store(), Table::kJournal, run);
   ASSERT_TRUE(kept_.store().Damage({Table::kJournal, run, key}));
@@ -687,8 +732,7 @@ TEST_F(RecoveryTest, ADamagedContributionIsMissingData) {
   Send(108);
   Progress(111);
 
-  EXPECT_THAT(Everything(),
-              ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
+  EXPECT_THAT(Everything(), ::testing::Not(HasSubstr("HEALTH_STATE_DEAD")));
 }
 
 TEST_F(RecoveryTest, AWindowThatLostAContributionStaysMissingData) {
@@ -711,8 +755,7 @@ TEST_F(RecoveryTest, AWindowThatLostAContributionStaysMissingData) {
   Send(107);
   Progress(111);
 
-  EXPECT_THAT(Everything(),
-              ::testing::Not(::testing::HasSubstr("HEALTH_STATE_DEAD")));
+  EXPECT_THAT(Everything(), ::testing::Not(HasSubstr("HEALTH_STATE_DEAD")));
 }
 
 TEST_F(RecoveryTest, AnAlarmThatEndedWithoutAnEventIsNotBack) {
@@ -768,7 +811,10 @@ class RandomRun {
       case 4:
       case 5:
         if (Driver* driver = Connected(source)) {
-          Say(driver, testing::Reporting(MakeProgress(driver->step - 1)));
+          v1::Progress progress = MakeProgress(driver->step - 1);
+          // Of a step that may never come.
+          if (chance_() % 2 == 0) progress.add_sampled_steps(driver->step + 5);
+          Say(driver, testing::Reporting(progress));
         }
         return;
       default:
@@ -812,7 +858,9 @@ class RandomRun {
 
   void Send(std::uint32_t source) {
     Driver* driver = Connected(source);
-    v1::Snapshot snapshot = MakeSummarySnapshot(driver->step);
+    v1::Snapshot snapshot = chance_() % 2 == 0
+                                ? MakeTensorSnapshot(driver->step)
+                                : MakeSummarySnapshot(driver->step);
     if (chance_() % 6 == 0) snapshot.set_phase(v1::PHASE_PROBE);
     Say(driver, Batched(++driver->seq, {snapshot}));
     // Some steps are sent again, some come late, most go on.
