@@ -7,7 +7,6 @@
 #include <prometheus/registry.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -23,11 +22,11 @@
 #include "server/state/memory_budget.h"
 #include "server/state/run_board.h"
 #include "server/telemetry/collector.h"
+#include "tests/bench/measure.h"
 
 namespace firekeeper {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Families = std::vector<prometheus::MetricFamily>;
 
 constexpr int kRounds = 9;
@@ -37,11 +36,9 @@ constexpr std::uint64_t kNoBudget = std::uint64_t{1} << 40U;
 // Of the second of two in a row: a server does nothing else between two
 // scrapes, so neither pays for the heap that the other has left behind.
 template <typename Work>
-double SecondsOf(const Work& work) {
+double SecondTimeOf(const Work& work) {
   work();
-  const auto begin = Clock::now();
-  work();
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+  return bench::SecondsOf(work);
 }
 
 server::LayerPage MakeLayer(std::int64_t number) {
@@ -99,12 +96,6 @@ Families CollectGauges(const Families& series) {
   return registry.Collect();
 }
 
-double Median(std::vector<double> values) {
-  std::ranges::nth_element(
-      values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-  return values[values.size() / 2];
-}
-
 void Compare(std::int64_t runs, std::int64_t layers) {
   server::RunBoard board;
   board.Post(MakePages(runs, layers));
@@ -119,8 +110,8 @@ void Compare(std::int64_t runs, std::int64_t layers) {
   std::vector<double> ours;
   std::vector<double> ratios;
   for (int round = 0; round < kRounds; ++round) {
-    ours.push_back(SecondsOf([&] { return collector.Collect(); }));
-    ratios.push_back(SecondsOf([&] { return CollectGauges(series); }) /
+    ours.push_back(SecondTimeOf([&] { return collector.Collect(); }));
+    ratios.push_back(SecondTimeOf([&] { return CollectGauges(series); }) /
                      ours.back());
   }
   std::printf("%lld runs x %lld layers, %zu series\n",
@@ -128,9 +119,10 @@ void Compare(std::int64_t runs, std::int64_t layers) {
               count);
   std::printf(
       "gauge families of prometheus-cpp / collect: %.1f (%.1f to %.1f)\n",
-      Median(ratios), *std::ranges::min_element(ratios),
+      bench::Median(ratios), *std::ranges::min_element(ratios),
       *std::ranges::max_element(ratios));
-  std::printf("collect: %.1f ms\n", Median(ours) * 1e3);
+  bench::PrintMeasure("collect", ratios);
+  std::printf("collect: %.1f ms\n", bench::Median(ours) * 1e3);
 }
 
 std::int64_t Number(const char* text) {

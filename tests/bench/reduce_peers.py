@@ -1,28 +1,25 @@
 #!/usr/bin/python3
-"""The figures of a UnitSummary by numpy and torch, beside reduce_bench.
+"""The figures of a UnitSummary by numpy and torch, beside the compiled reduction.
 
-    reduce_peers.py path/to/reduce_bench [--rounds N] [--json]
+All in one process, in turn, one thread each, and with an allocator that keeps its memory:
+the temporaries of the peers would otherwise cost more than their arithmetic. The peers
+compute the same columns of an ACTIVATION: non-finite entries, firings, firing clusters,
+zeros, sum of sizes, mean, squared distances, min and max.
 
-Runs reduce_bench in the same call and prints how many times faster the kernel
-is. One thread each. The peers compute the same columns of an ACTIVATION:
-non-finite entries, firings, firing clusters, zeros, sum of sizes, mean,
-squared distances, min and max.
+    FIREKEEPER_REDUCE_LIBRARY=build/bench/lib/libfirekeeper_reduce.so reduce_peers.py
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
-import subprocess
+import pathlib
 import sys
-from typing import Any
 import time
 from collections.abc import Callable
+from typing import Any
 
-# Fresh pages cost more than the arithmetic: the temporaries of the peers must
-# come from memory that the process keeps. Read when the process starts.
+# Read when the process starts.
 TUNED_MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
@@ -30,16 +27,28 @@ TUNED_MALLOC = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
+if __name__ == "__main__" and any(
+    os.environ.get(name) != value for name, value in TUNED_MALLOC.items()
+):
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **TUNED_MALLOC})
 
-SHAPES = {
-    "f32_4096x4096": (4096, 4096),
-    "f32_256x64x56x56": (256, 64, 56, 56),
-}
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+
+import stubs  # noqa: E402  (found through the path set above)
+
+stubs.generate()
+
+import numpy as np  # noqa: E402
+from firekeeper import _firing_rule, _native  # noqa: E402  (needs the stubs)
+from firekeeper._vocabulary import ActivationSpec, Signal  # noqa: E402
+
+import measures  # noqa: E402
+
+SHAPES = {"rows": (4096, 4096), "planes": (256, 64, 56, 56)}
 
 
-def numpy_figures(values: Any) -> tuple[Any, ...]:  # values: [cluster, unit, positions…]
-    import numpy as np
-
+def numpy_figures(values: Any) -> tuple[Any, ...]:
+    """Of [cluster, unit, positions…]."""
     positions = tuple(range(2, values.ndim))
     others = (0, *positions)
     count = values.size // values.shape[1]
@@ -61,6 +70,7 @@ def numpy_figures(values: Any) -> tuple[Any, ...]:  # values: [cluster, unit, po
 
 
 def torch_figures(values: Any) -> tuple[Any, ...]:
+    """Of [cluster, unit, positions…]."""
     import torch
 
     positions = tuple(range(2, values.ndim))
@@ -83,84 +93,53 @@ def torch_figures(values: Any) -> tuple[Any, ...]:
     )
 
 
-def median_seconds(work: Callable[[], object], rounds: int) -> float:
-    work()  # the allocator learns what is needed
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+def seconds_of(work: Callable[[], object]) -> float:
+    """How long one call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
-def measure_peers(shape: tuple[int, ...], rounds: int) -> dict[str, float]:
-    import numpy as np
-
+def compare(name: str, shape: tuple[int, ...], rounds: int) -> None:
+    """Prints how many times faster the compiled reduction is, round by round."""
     generator = np.random.default_rng(7)
     values = generator.standard_normal(shape, dtype=np.float32)
     np.maximum(values, 0, out=values)
-    seconds = {"numpy": median_seconds(lambda: numpy_figures(values), rounds)}
+    reducer = _native.load()
+    if reducer is None:
+        sys.exit("reduce_peers: FIREKEEPER_REDUCE_LIBRARY names no compiled reduction")
+    rule = _firing_rule.rule_for(Signal.ACTIVATION, ActivationSpec())
+    peers: dict[str, Callable[[], object]] = {"numpy": lambda: numpy_figures(values)}
     try:
         import torch
     except ImportError:
-        return seconds
-    torch.set_num_threads(1)
-    tensor = torch.from_numpy(values)
-    with torch.no_grad():
-        seconds["torch"] = median_seconds(lambda: torch_figures(tensor), rounds)
-    return seconds
+        pass
+    else:
+        torch.set_num_threads(1)
+        tensor = torch.from_numpy(values)
+        peers["torch"] = lambda: torch_figures(tensor)
+
+    def ours() -> object:
+        return reducer.reduce(values, rule, unit_axis=1, cluster_axis=0).resolve()
+
+    ratios: dict[str, list[float]] = {peer: [] for peer in peers}
+    for work in (ours, *peers.values()):
+        work()  # the allocator learns what is needed
+    for _ in range(rounds):
+        for peer, work in peers.items():
+            ratios[peer].append(seconds_of(work) / seconds_of(ours))
+    for peer, of_peer in ratios.items():
+        measures.print_measure(f"kernel_over_{peer}_{name}", of_peer)
 
 
-def run_kernel(program: str, case: str, rounds: int) -> dict[str, float]:
-    done = subprocess.run(
-        [program, "--json", "--rounds", str(rounds), "--case", case],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return json.loads(done.stdout)["cases"][0]
-
-
-def compare(program: str, rounds: int) -> list[dict[str, Any]]:
-    results = []
-    for case, shape in SHAPES.items():
-        kernel = run_kernel(program, case, 3 * rounds)
-        peers = measure_peers(shape, rounds)
-        results.append(
-            {
-                "case": case,
-                "kernel_gb_per_second": kernel["bytes"] / kernel["reduce_seconds"] / 1e9,
-                "kernel_over_sum": kernel["sum_seconds"] / kernel["reduce_seconds"],
-                **{
-                    f"kernel_over_{name}": seconds / kernel["reduce_seconds"]
-                    for name, seconds in peers.items()
-                },
-            }
-        )
-    return results
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("program", help="path of reduce_bench")
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    if any(os.environ.get(name) != value for name, value in TUNED_MALLOC.items()):
-        os.environ.update(TUNED_MALLOC)
-        os.execv(sys.executable, [sys.executable, *sys.argv])
-
-    results = compare(options.program, options.rounds)
-    if options.json:
-        print(json.dumps(results))
-        return 0
-    for result in results:
-        figures = "  ".join(
-            f"{name} {value:.2f}" for name, value in result.items() if name != "case"
-        )
-        print(f"{result['case']:18} {figures}")
-    return 0
+    arguments = parser.parse_args()
+    for name, shape in SHAPES.items():
+        compare(name, shape, arguments.rounds)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

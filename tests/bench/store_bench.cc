@@ -29,6 +29,7 @@
 #include "server/options.h"
 #include "server/process.h"
 #include "server/server.h"
+#include "tests/bench/measure.h"
 
 namespace firekeeper {
 namespace {
@@ -246,11 +247,6 @@ double Metric(const server::Server& server, const std::string& name) {
   Die("no metric " + name);
 }
 
-double Median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 server::Options BenchOptions() {
   server::Options options;
   options.port = 0;
@@ -291,10 +287,11 @@ void Compare(const std::string& folder) {
   std::printf(
       "ingest kept / forgotten, %u sources of summaries of %lld units: "
       "%.2f (%.2f to %.2f)\n",
-      kSources, static_cast<long long>(kUnits), Median(ratios),
+      kSources, static_cast<long long>(kUnits), bench::Median(ratios),
       *std::ranges::min_element(ratios), *std::ranges::max_element(ratios));
+  bench::PrintMeasure("durable", ratios);
   std::printf("kept: %.0f MiB/s\n",
-              summary_bytes / kMiB / Median(keeps_seconds));
+              summary_bytes / kMiB / bench::Median(keeps_seconds));
   std::printf(
       "rows written per byte ingested: %.2f, in %.0f commits of %.1f MiB\n",
       (Metric(*keeps, "firekeeper_store_written_bytes_total") - written) / sent,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import pathlib
 import signal
@@ -52,6 +51,7 @@ if __name__ == "__main__":
 sys.path.append(str(ROOT / "tests" / "e2e"))
 
 import firekeeper  # noqa: E402  (after the settings)
+import measures  # noqa: E402
 import processes  # noqa: E402
 import torch  # noqa: E402
 from firekeeper import _config, _firing_rule, _native, _sender  # noqa: E402
@@ -312,10 +312,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=128, help="of a block; a multiple of 128")
     parser.add_argument("--task", choices=[task.name for task in TASKS])
-    parser.add_argument("--json", action="store_true", help="the medians, in the last line")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    results: Dict[str, Dict[str, float]] = {}
     with server() as started:
         for task in TASKS:
             if arguments.task not in (None, task.name):
@@ -323,24 +321,28 @@ def main() -> None:
             seconds = measure(task, started.endpoint, arguments.rounds, arguments.steps)
             plain = statistics.median(seconds["not watched"])
             print(f"{task.name}: {plain * 1e3:.2f} ms a step, not watched")
-            results[task.name] = report_ratios(seconds)
+            report_ratios(seconds)
+            for name, measure_name in (("default", "default"), ("every=1", "every")):
+                measures.print_measure(
+                    f"watch_{task.name}_{measure_name}", ratios_of(seconds, name)
+                )
+            measures.print_measure(f"idle_watch_{task.name}", ratios_of(seconds, "idle check"))
             outage = measure_outage(task, max(3, arguments.rounds // 3), arguments.steps)
-            results[task.name].update(report_ratios(outage))
+            report_ratios(outage)
             report_bytes(task, started.endpoint, 64)
         report_enqueue(started.endpoint, 20_000)
-    if arguments.json:
-        print(json.dumps(results))
 
 
-def report_ratios(seconds: Dict[str, List[float]]) -> Dict[str, float]:
-    """Prints and returns the medians over the variant that is not watched."""
-    medians: Dict[str, float] = {}
-    base = seconds["not watched"]
-    for name, values in seconds.items():
-        ratios = sorted(each / plain for each, plain in zip(values, base))
-        medians[name] = statistics.median(ratios)
-        print(f"  {name:14} {medians[name]:.4f}  ({ratios[0]:.4f} to {ratios[-1]:.4f})")
-    return medians
+def ratios_of(seconds: Dict[str, List[float]], name: str) -> List[float]:
+    """Of a variant over the one that is not watched, round by round."""
+    return [each / plain for each, plain in zip(seconds[name], seconds["not watched"])]
+
+
+def report_ratios(seconds: Dict[str, List[float]]) -> None:
+    """Prints the medians over the variant that is not watched."""
+    for name in seconds:
+        ratios = sorted(ratios_of(seconds, name))
+        print(f"  {name:14} {statistics.median(ratios):.4f}  ({ratios[0]:.4f} to {ratios[-1]:.4f})")
 
 
 if __name__ == "__main__":
