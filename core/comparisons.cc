@@ -120,10 +120,6 @@ std::uint64_t Comparisons::Firings(std::uint64_t entries,
   return firings;
 }
 
-std::uint64_t Comparisons::ClosedHigh(const AtLeast& at_least) const {
-  return closed_high_limit < kMaxLimits ? at_least[closed_high_limit] : 0;
-}
-
 Comparisons CompareStored(const FiringRule& rule, DataType dtype,
                           double scale) {
   const LimitFinder finder(dtype, scale);

@@ -46,7 +46,6 @@ struct Comparisons {
   // Of `entries` finite entries.
   [[nodiscard]] std::uint64_t Firings(std::uint64_t entries,
                                       const AtLeast& at_least) const;
-  [[nodiscard]] std::uint64_t ClosedHigh(const AtLeast& at_least) const;
 };
 
 // A value is the product of a stored value and `scale`, rounded to double; the

@@ -216,36 +216,45 @@ UnitSummary UnitAccumulator::Finish() {
   return summary;
 }
 
-AtLeast UnitAccumulator::AtLeastOf(Index unit) const {
-  AtLeast at_least{};
+Eigen::Map<const CountArray> UnitAccumulator::AtLeastLimit(
+    std::size_t limit) const {
+  return {state_.at_least[limit].data(), units_};
+}
+
+// Comparisons::Firings() of all units.
+CountArray UnitAccumulator::Firings(const CountArray& entries) const {
+  CountArray firings = CountArray::Zero(units_);
+  if (comparisons_.firing_entries != 0) firings = entries;
   for (std::size_t i = 0; i < comparisons_.limit_count; ++i) {
-    at_least[i] = state_.at_least[i][static_cast<std::size_t>(unit)];
+    if (comparisons_.firing_signs[i] > 0) firings += AtLeastLimit(i);
+    if (comparisons_.firing_signs[i] < 0) firings -= AtLeastLimit(i);
   }
-  return at_least;
+  return firings;
 }
 
 void UnitAccumulator::FillCounts(UnitSummary& summary, bool zeros_count) const {
-  CountArray observations(units_);
-  CountArray non_finite(units_);
-  for (Index unit = 0; unit < units_; ++unit) {
-    const auto u = static_cast<std::size_t>(unit);
-    const AtLeast at_least = AtLeastOf(unit);
-    const std::uint64_t unseen = zeros_count ? 0 : Comparisons::Zeros(at_least);
-    observations[unit] = static_cast<std::uint64_t>(state_.count[u]);
-    non_finite[unit] = state_.non_finite[u];
-    if (columns_.firings) {
-      summary.firings[unit] =
-          comparisons_.Firings(observations[unit] + unseen, at_least) -
-          (comparisons_.zero_fires ? unseen : 0);
+  const CountArray observations =
+      Eigen::Map<const Eigen::ArrayXd>(state_.count.data(), units_)
+          .cast<std::uint64_t>();
+  const CountArray zeros = AtLeastLimit(Comparisons::kNotNegative) -
+                           AtLeastLimit(Comparisons::kPositive);
+  if (columns_.firings && zeros_count) {
+    summary.firings = Firings(observations);
+  } else if (columns_.firings) {
+    // Zeros were compared, and are no observations.
+    summary.firings = Firings(observations + zeros);
+    if (comparisons_.zero_fires) summary.firings -= zeros;
+  }
+  if (columns_.gate) {
+    summary.positives = AtLeastLimit(Comparisons::kPositive);
+    if (comparisons_.closed_high_limit < comparisons_.limit_count) {
+      summary.closed_high = AtLeastLimit(comparisons_.closed_high_limit);
     }
-    if (columns_.gate) {
-      summary.positives[unit] = at_least[Comparisons::kPositive];
-      summary.closed_high[unit] = comparisons_.ClosedHigh(at_least);
-      summary.zeros[unit] = Comparisons::Zeros(at_least) - unseen;
-    }
+    if (zeros_count) summary.zeros = zeros;
   }
   summary.observations = UnitCounts::FromArray(observations);
-  summary.non_finite = UnitCounts::FromArray(non_finite);
+  summary.non_finite = UnitCounts::FromArray(
+      Eigen::Map<const CountArray>(state_.non_finite.data(), units_));
 }
 
 void UnitAccumulator::FillClusters(UnitSummary& summary,

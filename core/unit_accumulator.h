@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <Eigen/Core>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -70,7 +71,10 @@ class UnitAccumulator {
   void FillCounts(UnitSummary& summary, bool zeros_count) const;
   void FillClusters(UnitSummary& summary, bool zeros_count) const;
   void FillMoments(UnitSummary& summary) const;
-  [[nodiscard]] AtLeast AtLeastOf(Index unit) const;
+  // [units]: entries at or above a limit in use.
+  [[nodiscard]] Eigen::Map<const CountArray> AtLeastLimit(
+      std::size_t limit) const;
+  [[nodiscard]] CountArray Firings(const CountArray& entries) const;
 
   DataType dtype_ = DataType::kF32;
   Index units_ = 0;

@@ -70,11 +70,16 @@ class TileSums {
                   std::size_t byte_offset, std::size_t column,
                   std::size_t vectors) {
     for (std::size_t first = 0; first < rows.size(); first += kPassRows) {
-      const auto pass =
-          rows.subspan(first, std::min(kPassRows, rows.size() - first));
+      const auto left = rows.subspan(first);
+      const auto pass = left.first(std::min(kPassRows, left.size()));
+      // The next rows lie in other pages, where the processor's own prefetcher
+      // begins anew.
+      const auto next = left.subspan(pass.size());
+      const auto ahead = next.first(std::min(kPassRows, next.size()));
       std::size_t offset = byte_offset;
       std::size_t at = column;
       for (std::size_t i = 0; i < vectors; ++i) {
+        for (const std::byte* row : ahead) __builtin_prefetch(row + offset);
         if (first == 0) Start(pass, offset, at);
         Pass(pass, offset, at);
         offset += hn::Lanes(d_) * Values::kSize;

@@ -29,6 +29,10 @@ HWY_INLINE constexpr std::size_t GroupSize(D d) {
   return hn::MaxLanes(d) >= 4 ? 32 : 64;
 }
 
+// The arithmetic keeps the processor from running far ahead on its own. What
+// follows a run is the next one.
+constexpr std::size_t kAheadBytes = 4096;
+
 template <typename Values>
 HWY_INLINE typename Values::Real First(const std::byte* data) {
   const hn::CappedTag<typename Values::Real, 1> one;
@@ -45,16 +49,14 @@ HWY_INLINE typename Values::Real Pivot(const std::byte* data,
   return std::max(std::min(a, b), std::min(std::max(a, b), c));
 }
 
-// The last entries, fewer than a vector: the rest of the vector is the pivot,
-// which adds no distance; what it adds to counts and sizes is taken off again.
-template <typename Values, typename S, typename D, std::size_t LimitCount>
-HWY_INLINE void AddTail(D d, const std::byte* data, std::size_t count,
+// A vector of which only the lanes of `valid` are entries: the others become
+// the pivot, which adds no distance; what it adds to counts and sizes is taken
+// off again.
+template <typename S, typename D, std::size_t LimitCount>
+HWY_INLINE void AddPart(D d, hn::Vec<D> loaded, hn::Mask<D> valid,
                         const std::array<hn::Vec<D>, LimitCount>& limits,
                         hn::Vec<D> pivot, S& sums) {
-  alignas(64) std::array<std::byte, 64> bytes{};
-  std::copy_n(data, count * Values::kSize, bytes.data());
-  const auto valid = hn::FirstN(d, count);
-  const auto x = hn::IfThenElse(valid, Values::Load(d, bytes.data()), pivot);
+  const auto x = hn::IfThenElse(valid, loaded, pivot);
   const auto padding = hn::IfThenZeroElse(valid, pivot);
   sums.Add(x, pivot, limits);
   sums.sizes = hn::Sub(sums.sizes, hn::Abs(padding));
@@ -64,6 +66,25 @@ HWY_INLINE void AddTail(D d, const std::byte* data, std::size_t count,
     sums.counts[i] =
         hn::Add(sums.counts[i], hn::BitCast(di, hn::VecFromMask(d, counted)));
   }
+}
+
+// The last `tail` entries of `count`, fewer than a vector. Where it can, reads
+// the vector that ends with them.
+template <typename Values, typename S, typename D, std::size_t LimitCount>
+HWY_INLINE void AddTail(D d, const std::byte* data, std::size_t count,
+                        std::size_t tail,
+                        const std::array<hn::Vec<D>, LimitCount>& limits,
+                        hn::Vec<D> pivot, S& sums) {
+  const std::size_t lanes = hn::Lanes(d);
+  if (count >= lanes) {
+    const auto loaded = Values::Load(d, data + (count - lanes) * Values::kSize);
+    const auto valid = hn::Not(hn::FirstN(d, lanes - tail));
+    return AddPart(d, loaded, valid, limits, pivot, sums);
+  }
+  alignas(64) std::array<std::byte, 64> bytes{};
+  std::copy_n(data, tail * Values::kSize, bytes.data());
+  AddPart(d, Values::Load(d, bytes.data()), hn::FirstN(d, tail), limits, pivot,
+          sums);
 }
 
 // False where the sums are not good enough.
@@ -113,21 +134,20 @@ bool Run(const std::byte* data, std::size_t count,
   SetLimits<LimitCount>(d, comparisons, limits);
 
   S sums;
+  typename S::Reals total;
   std::size_t i = 0;
   while (i + lanes <= count) {
-    S group = sums;
-    group.ClearReals();
     const std::size_t end = std::min(count, i + GroupSize(d) * lanes);
     for (; i + lanes <= end; i += lanes) {
-      group.Add(Values::Load(d, data + i * Values::kSize), pivot, limits);
+      __builtin_prefetch(data + i * Values::kSize + kAheadBytes);
+      sums.Add(Values::Load(d, data + i * Values::kSize), pivot, limits);
     }
-    group.AddReals(sums);
-    sums = group;
+    sums.MoveRealsTo(total);
   }
   if (i < count) {
-    AddTail<Values>(d, data + i * Values::kSize, count - i, limits, pivot,
-                    sums);
+    AddTail<Values>(d, data, count, count - i, limits, pivot, sums);
   }
+  sums.AddReals(total);
   return Finish<Real>(sums, count, static_cast<double>(first), piece);
 }
 

@@ -125,11 +125,26 @@ struct Sums {
     for (auto& count : counts) count = hn::Zero(DI());
   }
 
-  HWY_INLINE void ClearReals() { distances = squares = sizes = hn::Zero(d); }
-  HWY_INLINE void AddReals(const Sums& other) {
-    distances = hn::Add(distances, other.distances);
-    squares = hn::Add(squares, other.squares);
-    sizes = hn::Add(sizes, other.sizes);
+  // The sums that round, of many groups of vectors.
+  struct Reals {
+    V distances;
+    V squares;
+    V sizes;
+
+    HWY_INLINE Reals() { distances = squares = sizes = hn::Zero(D()); }
+  };
+  HWY_INLINE void AddReals(const Reals& reals) {
+    distances = hn::Add(distances, reals.distances);
+    squares = hn::Add(squares, reals.squares);
+    sizes = hn::Add(sizes, reals.sizes);
+  }
+  // Adds them to `total` and begins them anew.
+  HWY_INLINE void MoveRealsTo(Reals& total) {
+    AddReals(total);
+    total.distances = distances;
+    total.squares = squares;
+    total.sizes = sizes;
+    distances = squares = sizes = hn::Zero(d);
   }
 
   HWY_INLINE void Add(V x, V pivot, const std::array<V, LimitCount>& limits) {

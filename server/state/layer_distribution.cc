@@ -110,7 +110,7 @@ DistributionView LayerState::Distribution(TrackKey key,
     if (tracked == nullptr) return view;
     view.steps = tracked->window.steps();
     view.open = tracked->open;
-    view.observations = tracked->window.merged().observations.ToArray().sum();
+    view.observations = tracked->window.merged().observations.Sum();
     sketch = tracked->window.sketch();
   }
   Fill(sketch, max_bins, &view);

@@ -153,9 +153,9 @@ FactsBuilder& FactsBuilder::WeightMean(double deviations) {
 FactsBuilder& FactsBuilder::Gain(double gain, double backward,
                                  double first_gradient) {
   double signal = 0.002;
-  // Not std::views: clang-tidy 14 cannot read them.
-  for (auto it = facts_.layers.rbegin(); it != facts_.layers.rend(); ++it) {
-    core::LayerFacts& layer = *it;
+  // By index: clang-tidy 14 wants std::views here, and cannot read them.
+  for (std::size_t i = facts_.layers.size(); i-- > 0;) {
+    core::LayerFacts& layer = facts_.layers[i];
     if (layer.is_output) continue;
     const auto fan_in = static_cast<double>(layer.fan_in);
     SetMoments(0.0, gain * std::sqrt(2.0 / fan_in),
