@@ -68,21 +68,21 @@ HWY_INLINE void AddPart(D d, hn::Vec<D> loaded, hn::Mask<D> valid,
   }
 }
 
-// The last `tail` entries of `count`, fewer than a vector. Where it can, reads
-// the vector that ends with them.
+// The last of `count` entries, fewer than a vector. Where it can, reads the
+// vector that ends with them.
 template <typename Values, typename S, typename D, std::size_t LimitCount>
 HWY_INLINE void AddTail(D d, const std::byte* data, std::size_t count,
-                        std::size_t tail,
                         const std::array<hn::Vec<D>, LimitCount>& limits,
                         hn::Vec<D> pivot, S& sums) {
   const std::size_t lanes = hn::Lanes(d);
+  const std::size_t tail = count % lanes;
   if (count >= lanes) {
     const auto loaded = Values::Load(d, data + (count - lanes) * Values::kSize);
     const auto valid = hn::Not(hn::FirstN(d, lanes - tail));
     return AddPart(d, loaded, valid, limits, pivot, sums);
   }
   alignas(64) std::array<std::byte, 64> bytes{};
-  std::copy_n(data, tail * Values::kSize, bytes.data());
+  std::copy_n(data, count * Values::kSize, bytes.data());
   AddPart(d, Values::Load(d, bytes.data()), hn::FirstN(d, tail), limits, pivot,
           sums);
 }
@@ -145,7 +145,7 @@ bool Run(const std::byte* data, std::size_t count,
     sums.MoveRealsTo(total);
   }
   if (i < count) {
-    AddTail<Values>(d, data, count, count - i, limits, pivot, sums);
+    AddTail<Values>(d, data, count, limits, pivot, sums);
   }
   sums.AddReals(total);
   return Finish<Real>(sums, count, static_cast<double>(first), piece);
