@@ -41,7 +41,7 @@ def restart_with_settings() -> None:
         environment["LD_PRELOAD"] = str(OPENBLAS)
     else:
         # The reference BLAS makes steps twenty times longer, which would flatter the hooks.
-        sys.exit("watch_bench: needs libopenblas0-pthread")
+        sys.exit("watch_bench: deploy/install-packages bench")
     os.execve(sys.executable, [sys.executable, *sys.argv], environment)
 
 
@@ -206,15 +206,18 @@ def in_turn(variants: Dict[str, Trainer], rounds: int, steps: int) -> Dict[str, 
     return seconds
 
 
-def measure(task: Task, endpoint: str, rounds: int, steps: int) -> Dict[str, List[float]]:
-    """Seconds a step of every variant and round."""
+def measure(
+    task: Task, endpoint: str, rounds: int, steps: int, table_only: bool
+) -> Dict[str, List[float]]:
+    """Seconds a step of every variant and round; ``table_only``: of what the table needs."""
     # A second one that is not watched shows what the comparison itself is worth.
     variants = {name: Trainer(task, unwatched) for name in ("not watched", "idle check")}
-    for every in (1, 8, 128, None):
+    for every in (1, None) if table_only else (1, 8, 128, None):
         name = "default" if every is None else f"every={every}"
         variants[name] = Trainer(task, watched(f"{task.name}.{name}", endpoint, every=every))
-    variants["torch hooks"] = Trainer(task, plain_hooks)
-    variants["histograms"] = Trainer(task, histogram_hooks)
+    if not table_only:
+        variants["torch hooks"] = Trainer(task, plain_hooks)
+        variants["histograms"] = Trainer(task, histogram_hooks)
     for trainer in variants.values():
         # Past the dense first steps, to a multiple of every distance.
         trainer.run(128)
@@ -312,13 +315,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=128, help="of a block; a multiple of 128")
     parser.add_argument("--task", choices=[task.name for task in TASKS])
+    parser.add_argument("--table", action="store_true", help="only what tests/bench/run shows")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with server() as started:
         for task in TASKS:
             if arguments.task not in (None, task.name):
                 continue
-            seconds = measure(task, started.endpoint, arguments.rounds, arguments.steps)
+            seconds = measure(
+                task, started.endpoint, arguments.rounds, arguments.steps, arguments.table
+            )
             plain = statistics.median(seconds["not watched"])
             print(f"{task.name}: {plain * 1e3:.2f} ms a step, not watched")
             report_ratios(seconds)
@@ -327,10 +333,13 @@ def main() -> None:
                     f"watch_{task.name}_{measure_name}", ratios_of(seconds, name)
                 )
             measures.print_measure(f"idle_watch_{task.name}", ratios_of(seconds, "idle check"))
+            if arguments.table:
+                continue
             outage = measure_outage(task, max(3, arguments.rounds // 3), arguments.steps)
             report_ratios(outage)
             report_bytes(task, started.endpoint, 64)
-        report_enqueue(started.endpoint, 20_000)
+        if not arguments.table:
+            report_enqueue(started.endpoint, 20_000)
 
 
 def ratios_of(seconds: Dict[str, List[float]], name: str) -> List[float]:
