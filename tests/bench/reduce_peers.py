@@ -108,6 +108,7 @@ def compare(name: str, shape: tuple[int, ...], rounds: int) -> None:
     reducer = _native.load()
     if reducer is None:
         sys.exit("reduce_peers: FIREKEEPER_REDUCE_LIBRARY names no compiled reduction")
+    reduce = reducer.reduce
     rule = _firing_rule.rule_for(Signal.ACTIVATION, ActivationSpec())
     peers: dict[str, Callable[[], object]] = {"numpy": lambda: numpy_figures(values)}
     try:
@@ -120,7 +121,7 @@ def compare(name: str, shape: tuple[int, ...], rounds: int) -> None:
         peers["torch"] = lambda: torch_figures(tensor)
 
     def ours() -> object:
-        return reducer.reduce(values, rule, unit_axis=1, cluster_axis=0).resolve()
+        return reduce(values, rule, unit_axis=1, cluster_axis=0).resolve()
 
     ratios: dict[str, list[float]] = {peer: [] for peer in peers}
     for work in (ours, *peers.values()):
