@@ -8,13 +8,13 @@
 #include <arpa/inet.h>
 #include <grpcpp/grpcpp.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -195,11 +195,11 @@ class ServerProcess {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);
-    const std::array<const char*, 4> arguments = {program, "serve", kind,
-                                                  nullptr};
-    const int failed =
-        posix_spawn(&pid_, program, &actions, nullptr,
-                    const_cast<char**>(arguments.data()), environ);
+    std::array<std::string, 3> words = {program, "serve", kind};
+    const std::array<char*, 4> arguments = {words[0].data(), words[1].data(),
+                                            words[2].data(), nullptr};
+    const int failed = posix_spawn(&pid_, program, &actions, nullptr,
+                                   arguments.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     close(pipe_ends[1]);
     std::array<char, 16> text{};
@@ -330,13 +330,14 @@ void StreamAll(Stub& stub, const v1::Open& open, const v1::Snapshot& snapshot,
 }
 
 void StreamTensors(const std::string& target) {
-  static const v1::Snapshot tensor = MakeTensor();
-  StreamAll(*Connect(target), MakeOpen(UniqueRun(), kUnits), tensor, kMessages);
+  static const v1::Snapshot kTensor = MakeTensor();
+  StreamAll(*Connect(target), MakeOpen(UniqueRun(), kUnits), kTensor,
+            kMessages);
 }
 
 // As many bytes on several streams at once.
 void StreamTensorsTogether(const std::string& target) {
-  static const v1::Snapshot tensor = MakeTensor();
+  static const v1::Snapshot kTensor = MakeTensor();
   std::vector<std::unique_ptr<Stub>> connections;
   for (std::size_t i = 0; i < kConnections; ++i) {
     connections.push_back(Connect(target));
@@ -345,23 +346,23 @@ void StreamTensorsTogether(const std::string& target) {
   for (std::size_t i = 0; i < kStreams; ++i) {
     Stub& stub = *connections[i % kConnections];
     streams.emplace_back([&stub, open = MakeOpen(UniqueRun(), kUnits)] {
-      StreamAll(stub, open, tensor, kMessages / kStreams);
+      StreamAll(stub, open, kTensor, kMessages / kStreams);
     });
   }
 }
 
 void StreamSummaries(const std::string& target) {
-  static const v1::Snapshot summary = MakeSummary();
-  StreamAll(*Connect(target), MakeOpen(UniqueRun(), kSummaryUnits), summary,
+  static const v1::Snapshot kSummary = MakeSummary();
+  StreamAll(*Connect(target), MakeOpen(UniqueRun(), kSummaryUnits), kSummary,
             kSummaries);
 }
 
 void ReportSummaries(const std::string& target) {
-  static const v1::Snapshot summary = MakeSummary();
+  static const v1::Snapshot kSummary = MakeSummary();
   const auto stub = Connect(target);
   v1::ReportRequest request;
   *request.mutable_open() = MakeOpen(UniqueRun(), kSummaryUnits);
-  *request.add_batches()->add_snapshots() = summary;
+  *request.add_batches()->add_snapshots() = kSummary;
   for (std::uint64_t i = 0; i < kSummaries; ++i) {
     v1::Batch& batch = *request.mutable_batches(0);
     batch.set_first_seq(i + 1);
@@ -376,7 +377,7 @@ void ReportSummaries(const std::string& target) {
 }
 
 void SendToSocket(int port) {
-  static const std::vector<float> values = Values(kRows * kUnits);
+  static const std::vector<float> kValues = Values(kRows * kUnits);
   const int to = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -390,7 +391,7 @@ void SendToSocket(int port) {
     if (!ReadAll(to, answers.data(), answers.size())) Die("no answer");
   });
   for (std::uint64_t i = 0; i < kMessages; ++i) {
-    const auto* from = reinterpret_cast<const char*>(values.data());
+    const auto* from = reinterpret_cast<const char*>(kValues.data());
     for (std::size_t left = kChunkBytes; left > 0;) {
       const ssize_t sent = write(to, from, left);
       if (sent <= 0) Die("the plain server is gone");

@@ -31,7 +31,7 @@ inline double Median(std::vector<double> values) {
 // Prints the figures of every round under the name of a row of tests/bench/run.
 inline void PrintMeasure(const std::string& id,
                          const std::vector<double>& rounds) {
-  std::printf("measure {\"id\": \"%s\", \"rounds\": [", id.c_str());
+  std::printf(R"(measure {"id": "%s", "rounds": [)", id.c_str());
   const char* separator = "";
   for (const double value : rounds) {
     std::printf("%s%.6g", separator, value);

@@ -70,6 +70,7 @@ void FillMoments(const std::vector<double>& values, Index unit,
   summary->m2[unit] = static_cast<double>(m2);
   summary->min[unit] = *std::ranges::min_element(values);
   summary->max[unit] = *std::ranges::max_element(values);
+  for (const double value : values) summary->sketch.Add(value);
 }
 
 UnitSummary SummaryOf(const SeenUnits& units, const ColumnSet& columns) {
@@ -95,10 +96,7 @@ UnitSummary SummaryOf(const SeenUnits& units, const ColumnSet& columns) {
       summary.zeros[unit] =
           CountOf(seen.values, [](double value) { return value == 0.0; });
     }
-    if (columns.moments) {
-      FillMoments(seen.values, unit, &summary);
-      for (const double value : seen.values) summary.sketch.Add(value);
-    }
+    if (columns.moments) FillMoments(seen.values, unit, &summary);
     if (columns.proof) summary.proven[unit] = seen.proven;
     if (columns.firings) summary.last_firing_step[unit] = seen.last_firing_step;
     summary.first_seen_step[unit] = seen.first_seen_step;
