@@ -131,7 +131,10 @@ struct Sums {
     V squares;
     V sizes;
 
-    HWY_INLINE Reals() { distances = squares = sizes = hn::Zero(D()); }
+    HWY_INLINE Reals()
+        : distances(hn::Zero(D())),
+          squares(hn::Zero(D())),
+          sizes(hn::Zero(D())) {}
   };
   HWY_INLINE void AddReals(const Reals& reals) {
     distances = hn::Add(distances, reals.distances);

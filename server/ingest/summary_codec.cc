@@ -290,8 +290,7 @@ absl::StatusOr<core::UnitSummary> DecodeSummary(const v1::UnitSummary& summary,
     return status;
   }
   if (summary.has_sketch()) {
-    auto sketch =
-        DecodeSketch(summary.sketch(), decoded.observations.Sum());
+    auto sketch = DecodeSketch(summary.sketch(), decoded.observations.Sum());
     if (!sketch.ok()) return WithFieldPrefix(sketch.status(), "sketch.");
     decoded.sketch = *std::move(sketch);
   }
