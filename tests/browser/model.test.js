@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { ApiError } from '../../server/web/page/api.js';
-import { distributionColumns, quantileOf } from '../../server/web/page/distribution_model.js';
+import { distributionColumns, quantileOf, tallestOf } from '../../server/web/page/distribution_model.js';
 import { createEventLog, deadCourse, filterEvents, shareCourse } from '../../server/web/page/events_model.js';
 import { csvCell, number, percent } from '../../server/web/page/format.js';
 import { deadOf } from '../../server/web/page/layer_flags.js';
@@ -192,6 +192,13 @@ test('columns of values stand in order, empty ones between them, zeros apart', (
   assert.deepEqual(positive.map(({ to, values }) => [to, values]), [[2, 5], [4, 0], [8, 0], [16, 7]]);
   assert.equal(zero, 9);
   assert.equal(inBins, 16);
+});
+
+test('many zeros do not flatten the rest, and stand alone where there is nothing else', () => {
+  const bins = (values) => values.map((each) => ({ values: each }));
+
+  assert.equal(tallestOf({ negative: bins([2]), positive: bins([3, 7]), zero: 900 }), 7);
+  assert.equal(tallestOf({ negative: [], positive: [], zero: 900 }), 900);
 });
 
 test('of a signal without a sketch no column and no quantile is known', () => {

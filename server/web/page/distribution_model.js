@@ -41,6 +41,12 @@ export function distributionColumns(answer) {
   };
 }
 
+/** What the tallest bar stands for: of many exact zeros the bar is cut, or the rest would be flat. */
+export function tallestOf({ negative, positive, zero }) {
+  const most = Math.max(0, ...[...negative, ...positive].map((column) => column.values));
+  return most > 0 ? most : Math.max(1, zero);
+}
+
 /** The quantile of a level; null where it was not told. */
 export function quantileOf(answer, level) {
   const at = (answer.quantileLevels ?? []).findIndex((each) => Math.abs(real(each) - level) < 1e-9);

@@ -52,7 +52,8 @@ function scalarFacts(scalars = {}) {
 }
 
 function labels(run) {
-  const pairs = Object.entries(run.labels ?? {});
+  // The server sends a map, in no order.
+  const pairs = Object.entries(run.labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   if (pairs.length === 0 && !run.remedyOf) return null;
   return h('p', { class: 'dim labels' },
     pairs.map(([name, value]) => h('span', { class: 'label' }, `${name}=${value}`)),
