@@ -37,9 +37,12 @@ std::int64_t SampledEntry(std::int64_t pick, std::int64_t sample_size,
   const std::int64_t begin = begin_of(pick);
   const std::int64_t length = begin_of(pick + 1) - begin;
   const std::uint32_t turned = static_cast<std::uint32_t>(pick) * kGoldenStep;
-  const std::int64_t part = turned;
+  const std::uint64_t part = turned;
   // length * part / 2^32, in halves because the product may not fit.
-  return begin + (length >> 32) * part + (((length & 0xFFFFFFFF) * part) >> 32);
+  const auto size = static_cast<std::uint64_t>(length);
+  return begin +
+         static_cast<std::int64_t>((size >> 32U) * part +
+                                   (((size & 0xFFFFFFFFU) * part) >> 32U));
 }
 
 void ValueSample::Begin(const TensorLayout& layout,

@@ -201,6 +201,14 @@ test('many zeros do not flatten the rest, and stand alone where there is nothing
   assert.equal(tallestOf({ negative: [], positive: [], zero: 900 }), 900);
 });
 
+test('bounds at the end of the doubles make no endless row of columns', () => {
+  const { positive } = distributionColumns({
+    lowerBounds: [5e-324, 1e-323], upperBounds: [5e-324, 1.5e-323], counts: [1, 1],
+  });
+
+  assert.ok(positive.length <= 66);
+});
+
 test('of a signal without a sketch no column and no quantile is known', () => {
   const { negative, positive, zero } = distributionColumns({});
 

@@ -22,7 +22,7 @@ function words(answer, zero) {
 function source(answer, columns) {
   const values = whole(answer.values);
   const observations = whole(answer.observations);
-  const of = values === observations ? 'All' : `An even sample of ${count(values)} of`;
+  const of = values === observations ? 'All' : `A sample of ${count(values)} of`;
   const tallest = tallestOf(columns);
   return `${of} ${plural(observations, 'value')} in steps `
     + `[${count(whole(answer.firstStep))}, ${count(whole(answer.endStep))})${answer.windowOpen ? ', still open' : ''}. `

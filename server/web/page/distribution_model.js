@@ -2,6 +2,9 @@
 
 import { real, whole } from './format.js';
 
+// The server is asked for no more bins than it takes by itself, 64.
+const MOST_COLUMNS = 64;
+
 // Bins of this factor from one to another.
 function distance(from, to, factor) {
   return Math.round(Math.log(to.to / from.to) / Math.log(factor));
@@ -12,7 +15,8 @@ function filled(bins, factor) {
   const columns = [];
   for (const bin of bins) {
     const gap = columns.length > 0 ? distance(columns.at(-1), bin, factor) - 1 : 0;
-    for (let i = 0; i < gap; ++i) {
+    // Bounds at either end of the range of doubles are cut off: their factor is not that of the rest.
+    for (let i = 0; i < Math.min(gap, MOST_COLUMNS); ++i) {
       const edge = columns.at(-1).to;
       columns.push({ from: edge, to: edge * factor, values: 0 });
     }
@@ -30,7 +34,7 @@ export function distributionColumns(answer) {
     from: real(answer.lowerBounds?.[i]), to: real(answer.upperBounds?.[i]), values: whole(values),
   }));
   const spans = bins.map(({ from, to }) => (from < 0 ? from / to : to / from));
-  const factor = spans.find(Number.isFinite) ?? 2;
+  const factor = spans.find((span) => Number.isFinite(span) && span > 1) ?? 2;
   const mirrored = bins.filter(({ from }) => from < 0).reverse()
     .map(({ from, to, values }) => ({ from: -to, to: -from, values }));
   return {
