@@ -61,6 +61,9 @@ std::int32_t SketchBuckets::Cover(std::int32_t bucket) {
     first_ = lowest;
   }
   bucket = std::max(bucket, lowest);
+  const std::int32_t end = first_ + static_cast<std::int32_t>(counts_.size());
+  Reserve(static_cast<std::size_t>(std::max(bucket + 1, end) -
+                                   std::min(bucket, first_)));
   if (bucket < first_) {
     counts_.insert(counts_.begin(), static_cast<std::size_t>(first_ - bucket),
                    0);
@@ -71,10 +74,25 @@ std::int32_t SketchBuckets::Cover(std::int32_t bucket) {
   return bucket;
 }
 
-void SketchBuckets::Merge(const SketchBuckets& other) {
-  // From the highest on: what is too low is then known at once.
-  for (std::size_t i = other.counts_.size(); i-- > 0;) {
-    Add(other.first_ + static_cast<std::int32_t>(i), other.counts_[i]);
+void SketchBuckets::Reserve(std::size_t size) {
+  if (size <= counts_.capacity()) return;
+  counts_.reserve(std::min(kMaxBuckets, std::max(size, 2 * counts_.size())));
+}
+
+void SketchBuckets::Add(std::int32_t first,
+                        std::span<const std::uint64_t> counts) {
+  const auto is_used = [](std::uint64_t count) { return count != 0; };
+  const auto begin = std::find_if(counts.begin(), counts.end(), is_used);
+  if (begin == counts.end()) return;
+  const auto end = std::find_if(counts.rbegin(), counts.rend(), is_used).base();
+  // The ends first, the highest before all: nothing is moved in between.
+  const auto bucket_at = [&](auto place) {
+    return first + static_cast<std::int32_t>(place - counts.begin());
+  };
+  Cover(bucket_at(end - 1));
+  Cover(bucket_at(begin));
+  for (auto place = begin; place != end; ++place) {
+    Add(bucket_at(place), *place);
   }
 }
 
@@ -125,11 +143,6 @@ std::optional<double> QuantileSketch::Quantile(double q) const {
   rank -= below;
   if (rank < zeros_) return 0.0;
   return ValueOf(BucketAt(positive_, rank - zeros_));
-}
-
-std::size_t QuantileSketch::MemoryUsed() const {
-  return (negative_.counts().size() + positive_.counts().size()) *
-         sizeof(std::uint64_t);
 }
 
 }  // namespace firekeeper::core

@@ -25,7 +25,9 @@ class SketchBuckets {
 
   // Requires: kMinBucket <= bucket <= kMaxBucket (quantile_sketch.h).
   void Add(std::int32_t bucket, std::uint64_t count);
-  void Merge(const SketchBuckets& other);
+  // Of consecutive buckets from `first` on. Requires: as Add(), of all of them.
+  void Add(std::int32_t first, std::span<const std::uint64_t> counts);
+  void Merge(const SketchBuckets& other) { Add(other.first_, other.counts_); }
 
   [[nodiscard]] bool empty() const { return counts_.empty(); }
   // Of the first count. Requires: not empty.
@@ -35,6 +37,9 @@ class SketchBuckets {
     return counts_;
   }
   [[nodiscard]] std::uint64_t Total() const;
+  [[nodiscard]] std::size_t MemoryUsed() const {
+    return counts_.capacity() * sizeof(std::uint64_t);
+  }
 
   friend bool operator==(const SketchBuckets&, const SketchBuckets&) = default;
 
@@ -42,6 +47,8 @@ class SketchBuckets {
   // Makes room for `bucket`, and moves what is then too low. Returns the bucket
   // that stands for it.
   std::int32_t Cover(std::int32_t bucket);
+  // Room for so many counts, never for more than kMaxBuckets.
+  void Reserve(std::size_t size);
 
   std::int32_t first_ = 0;
   std::vector<std::uint64_t> counts_;
@@ -82,7 +89,9 @@ class QuantileSketch {
   [[nodiscard]] std::optional<double> Quantile(double q) const;
 
   // Bytes that the buckets take.
-  [[nodiscard]] std::size_t MemoryUsed() const;
+  [[nodiscard]] std::size_t MemoryUsed() const {
+    return negative_.MemoryUsed() + positive_.MemoryUsed();
+  }
 
   friend bool operator==(const QuantileSketch&,
                          const QuantileSketch&) = default;

@@ -143,9 +143,7 @@ void GetBuckets(StateReader* reader, SketchBuckets* buckets) {
       first > QuantileSketch::kMaxBucket - (size - 1)) {
     return reader->Fail();
   }
-  for (Index i = size; reader->ok() && i-- > 0;) {
-    buckets->Add(first + static_cast<std::int32_t>(i), counts[i]);
-  }
+  if (reader->ok()) buckets->Add(first, {counts.data(), size});
 }
 
 }  // namespace

@@ -43,13 +43,13 @@ absl::Status Read(const std::string& sign, std::int32_t offset,
         absl::StrCat("is ", offset, "; must be ", QuantileSketch::kMinBucket,
                      " to ", highest, " with ", counts.size(), " buckets"));
   }
-  for (int i = counts.size(); i-- > 0;) {
-    if (absl::Status status = Take(field, counts[i], most, left);
-        !status.ok()) {
+  for (const std::uint64_t count : counts) {
+    if (absl::Status status = Take(field, count, most, left); !status.ok()) {
       return status;
     }
-    buckets->Add(offset + i, counts[i]);
   }
+  buckets->Add(offset,
+               {counts.data(), static_cast<std::size_t>(counts.size())});
   return absl::OkStatus();
 }
 

@@ -62,13 +62,16 @@ std::int32_t WidthFor(const QuantileSketch& sketch, std::size_t max_bins) {
 // By |value|, ascending.
 std::vector<ValueBin> BinsOf(const SketchBuckets& buckets, std::int32_t width) {
   std::vector<ValueBin> bins;
+  // Not by their bounds: near the ends of the range of doubles these are equal.
+  std::int32_t last = -1;
   for (std::size_t i = 0; i < buckets.counts().size(); ++i) {
     if (buckets.counts()[i] == 0) continue;
     const std::int32_t group =
         GroupOf(buckets.first() + static_cast<std::int32_t>(i), width);
-    const double lower = LowerBound(group, width);
-    if (bins.empty() || bins.back().lower != lower) {
-      bins.push_back({.lower = lower, .upper = LowerBound(group + 1, width)});
+    if (group != last) {
+      bins.push_back({.lower = LowerBound(group, width),
+                      .upper = LowerBound(group + 1, width)});
+      last = group;
     }
     bins.back().values += buckets.counts()[i];
   }

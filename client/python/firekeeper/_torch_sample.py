@@ -18,36 +18,42 @@ from firekeeper._pending import Sketch
 _ENTRIES_PER_PICK = 1024
 _SMALL_SAMPLE = 256
 _LARGE_SAMPLE = 1024
-_GOLDEN_STEP = 0x9E3779B9  # 2^32 over the golden ratio
+_TURN = 1 << 32
+_GOLDEN_STEP = 0x9E3779B9  # that over the golden ratio
 
 _LOG_GAMMA = math.log(1.01 / 0.99)
 _MAX_BUCKETS = 2048
 
 
-def sampled_entries(entry_count: int) -> List[int]:
-    """Indices of the chosen ones among so many entries, ascending."""
+def sampled_entries(entry_count: int, device: torch.device) -> torch.Tensor:
+    """[size] int64: indices of the chosen ones among so many entries, ascending."""
     size = min(
         entry_count, max(_SMALL_SAMPLE, min(entry_count // _ENTRIES_PER_PICK, _LARGE_SAMPLE))
     )
-    chosen: List[int] = []
-    for pick in range(size):
-        begin = pick * entry_count // size
-        length = (pick + 1) * entry_count // size - begin
-        part = pick * _GOLDEN_STEP & 0xFFFFFFFF
-        chosen.append(begin + (length * part >> 32))
-    return chosen
+    stretches = torch.arange(size + 1, dtype=torch.int64, device=device)
+    divisor = max(size, 1)
+    begin = stretches * (entry_count // divisor)
+    begin += _quotient(stretches * (entry_count % divisor), divisor)
+    length = begin[1:] - begin[:-1]
+    part = stretches[:-1] * _GOLDEN_STEP % _TURN
+    # length * part / 2^32, in halves because the product may not fit.
+    within = _quotient(length, _TURN) * part + _quotient(length % _TURN * part, _TURN)
+    return begin[:-1] + within
 
 
 @functools.lru_cache(maxsize=256)
 def _index_on(device: torch.device, shape: Tuple[int, ...]) -> Tuple[torch.Tensor, ...]:
-    """Of each axis [size] int64: where the chosen entries are."""
-    rest = sampled_entries(math.prod(shape))
+    """Of each axis [size] int64: where the chosen entries are. Computed on the device."""
+    rest = sampled_entries(math.prod(shape), device)
     axes: List[torch.Tensor] = []
     for length in reversed(shape):
-        index = [entry % length for entry in rest]
-        rest = [entry // length for entry in rest]
-        axes.append(torch.tensor(index, dtype=torch.int64, device=device))
+        axes.append(rest % length)
+        rest = _quotient(rest, length)
     return tuple(reversed(axes))
+
+
+def _quotient(values: torch.Tensor, divisor: int) -> torch.Tensor:
+    return torch.div(values, divisor, rounding_mode="floor")
 
 
 def sample(

@@ -15,7 +15,6 @@ function filled(bins, factor) {
   const columns = [];
   for (const bin of bins) {
     const gap = columns.length > 0 ? distance(columns.at(-1), bin, factor) - 1 : 0;
-    // Bounds at either end of the range of doubles are cut off: their factor is not that of the rest.
     for (let i = 0; i < Math.min(gap, MOST_COLUMNS); ++i) {
       const edge = columns.at(-1).to;
       columns.push({ from: edge, to: edge * factor, values: 0 });
@@ -34,7 +33,9 @@ export function distributionColumns(answer) {
     from: real(answer.lowerBounds?.[i]), to: real(answer.upperBounds?.[i]), values: whole(values),
   }));
   const spans = bins.map(({ from, to }) => (from < 0 ? from / to : to / from));
-  const factor = spans.find((span) => Number.isFinite(span) && span > 1) ?? 2;
+  // That of most: bounds at the ends of the range of doubles are cut off.
+  const known = spans.filter((span) => Number.isFinite(span) && span > 1).sort((a, b) => a - b);
+  const factor = known[Math.floor(known.length / 2)] ?? 2;
   const mirrored = bins.filter(({ from }) => from < 0).reverse()
     .map(({ from, to, values }) => ({ from: -to, to: -from, values }));
   return {
