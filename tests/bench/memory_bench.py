@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Memory of firekeeperd for each tracked unit, and under many busy streams.
 
-Run it by tests/bench/run, which sets FIREKEEPER_BIN. Prints resident memory as
+FIREKEEPER_BIN names the folder of the binaries. Prints resident memory as
 the system accounts it; figures are per (unit, signal).
 """
 

@@ -25,7 +25,7 @@ function filled(bins, factor) {
 }
 
 /**
- * GetDistributionResponse as {negative, positive, zero, inBins}: columns {from, to, values} in
+ * GetDistributionResponse as {negative, positive, zero}: columns {from, to, values} in
  * ascending order of value.
  */
 export function distributionColumns(answer) {
@@ -42,7 +42,6 @@ export function distributionColumns(answer) {
     negative: filled(mirrored, factor).reverse().map(({ from, to, values }) => ({ from: -to, to: -from, values })),
     positive: filled(bins.filter(({ from }) => from >= 0), factor),
     zero: whole(answer.zeroValues),
-    inBins: bins.reduce((sum, bin) => sum + bin.values, 0),
   };
 }
 
