@@ -62,8 +62,8 @@ std::int32_t SketchBuckets::Cover(std::int32_t bucket) {
   }
   bucket = std::max(bucket, lowest);
   const std::int32_t end = first_ + static_cast<std::int32_t>(counts_.size());
-  Reserve(static_cast<std::size_t>(std::max(bucket + 1, end) -
-                                   std::min(bucket, first_)));
+  counts_.reserve(CapacityFor(static_cast<std::size_t>(
+      std::max(bucket + 1, end) - std::min(bucket, first_))));
   if (bucket < first_) {
     counts_.insert(counts_.begin(), static_cast<std::size_t>(first_ - bucket),
                    0);
@@ -72,11 +72,6 @@ std::int32_t SketchBuckets::Cover(std::int32_t bucket) {
   const auto needed = static_cast<std::size_t>(bucket - first_) + 1;
   if (counts_.size() < needed) counts_.resize(needed);
   return bucket;
-}
-
-void SketchBuckets::Reserve(std::size_t size) {
-  if (size <= counts_.capacity()) return;
-  counts_.reserve(std::min(kMaxBuckets, std::max(size, 2 * counts_.size())));
 }
 
 void SketchBuckets::Add(std::int32_t first,

@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,8 +38,10 @@ class SketchBuckets {
     return counts_;
   }
   [[nodiscard]] std::uint64_t Total() const;
+  // Bytes that the counts may take: told by how many they are alone, so that
+  // what a copy or a row brought back is charged as before.
   [[nodiscard]] std::size_t MemoryUsed() const {
-    return counts_.capacity() * sizeof(std::uint64_t);
+    return CapacityFor(counts_.size()) * sizeof(std::uint64_t);
   }
 
   friend bool operator==(const SketchBuckets&, const SketchBuckets&) = default;
@@ -47,8 +50,10 @@ class SketchBuckets {
   // Makes room for `bucket`, and moves what is then too low. Returns the bucket
   // that stands for it.
   std::int32_t Cover(std::int32_t bucket);
-  // Room for so many counts, never for more than kMaxBuckets.
-  void Reserve(std::size_t size);
+  // Room that is made for so many counts. Requires: size <= kMaxBuckets.
+  static std::size_t CapacityFor(std::size_t size) {
+    return size == 0 ? 0 : std::bit_ceil(size);
+  }
 
   std::int32_t first_ = 0;
   std::vector<std::uint64_t> counts_;

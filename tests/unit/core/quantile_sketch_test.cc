@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <random>
 #include <vector>
@@ -131,6 +132,19 @@ TEST(QuantileSketchTest, CountsOfNothingTakeNoRoom) {
 
   EXPECT_EQ(buckets.first(), 4);
   EXPECT_THAT(buckets.counts(), ElementsAre(2));
+}
+
+TEST(QuantileSketchTest, IsChargedTheSameHoweverItGrew) {
+  SketchBuckets grown;
+  for (int bucket = 0; bucket < 300; ++bucket) grown.Add(bucket, 1);
+  SketchBuckets at_once;
+  at_once.Add(0, std::vector<std::uint64_t>(300, 1));
+  const SketchBuckets copied = grown;  // as large as its content
+
+  EXPECT_EQ(grown.MemoryUsed(), at_once.MemoryUsed());
+  EXPECT_EQ(grown.MemoryUsed(), copied.MemoryUsed());
+  EXPECT_GE(grown.MemoryUsed(), 300 * sizeof(std::uint64_t));
+  EXPECT_EQ(SketchBuckets().MemoryUsed(), 0U);
 }
 
 }  // namespace
