@@ -169,6 +169,14 @@ std::optional<Group> CommitQueue::Impl::NextGroup() {
                            groups_.front().due);
   std::optional<Group> group = std::move(groups_.front());
   groups_.pop_front();
+  while (!groups_.empty() && groups_.front().bytes >= settings_.group_bytes &&
+         group->bytes + groups_.front().bytes <= settings_.most_bytes) {
+    Group& next = groups_.front();
+    group->bytes += next.bytes;
+    group->batch.Append(std::move(next.batch));
+    group->last_ticket = next.last_ticket;
+    groups_.pop_front();
+  }
   return group;
 }
 

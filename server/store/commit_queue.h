@@ -22,12 +22,15 @@ struct CommitSettings {
   // What comes first ends a group.
   std::chrono::milliseconds interval{200};
   std::size_t group_bytes = std::size_t{4} << 20;
+  // Groups that have become full while the disk was busy are committed together
+  // up to this size.
+  std::size_t most_bytes = std::size_t{32} << 20;
   // How long to wait on a full disk before the next try.
   std::chrono::milliseconds retry{1'000};
 };
 
-// Thread-safe. One thread commits; within a group, of several puts to one key
-// without an erase of its table and run between them only the last is written.
+// Thread-safe. One thread commits; within a group, puts that a later put or
+// erase undoes are not written (WriteBatch::Coalesce()).
 class CommitQueue {
  public:
   using OnCommitted = std::function<void(std::uint64_t ticket)>;

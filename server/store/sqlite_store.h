@@ -26,8 +26,10 @@ class SqliteWriter;
 struct SqliteSettings {
   // The write-ahead log is copied into the database beyond this size.
   std::size_t checkpoint_bytes = std::size_t{16} << 20;
-  // Free pages stay in the file up to this size, or to a quarter of it.
+  // Free pages stay in the file up to this size, or to a quarter of it, and
+  // those that were used within this time.
   std::size_t spare_bytes = std::size_t{32} << 20;
+  std::chrono::milliseconds spare_time{60'000};
   // How long to wait for a lock of another process, a backup for example.
   std::chrono::milliseconds busy_timeout{10'000};
   // What SQLite reaches files by, as registered with it; empty: its default.

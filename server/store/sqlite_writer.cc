@@ -1,5 +1,6 @@
 #include "server/store/sqlite_writer.h"
 
+#include <algorithm>
 #include <cassert>
 #include <charconv>
 #include <random>
@@ -18,7 +19,7 @@ namespace {
 // Several servers will each own a partition; one server owns it all.
 constexpr std::uint64_t kPartition = 0;
 // How many pages are given back at a time: what a commit has to wait for.
-constexpr int kPagesAtATime = 1024;
+constexpr std::uint64_t kPagesAtATime = 1024;
 
 std::uint64_t RandomNumber() {
   std::random_device random;
@@ -335,13 +336,35 @@ absl::Status SqliteWriter::GiveBackFreePages() {
   if (!free.ok()) return free.status();
   const auto all = NumberOf(connection_, "PRAGMA page_count");
   if (!all.ok()) return all.status();
-  // What is erased at a steady rate is used again: only an excess goes back.
-  if (*free * page_bytes_ < settings_.spare_bytes || *free < *all / 4) {
+  const std::uint64_t spare =
+      std::max(settings_.spare_bytes / page_bytes_, *all / 4);
+  if (*free <= spare) {
+    excess_pages_ = 0;
+    fewest_since_ = absl::InfinitePast();
     return absl::OkStatus();
   }
   erased_ = true;  // look again after the next commit
+  NoteFreePages(*free - spare);
+  const std::uint64_t pages = std::min(excess_pages_, kPagesAtATime);
+  if (pages == 0) return absl::OkStatus();
+  excess_pages_ -= pages;
   return connection_.Execute(
-      absl::StrCat("PRAGMA incremental_vacuum(", kPagesAtATime, ")"));
+      absl::StrCat("PRAGMA incremental_vacuum(", pages, ")"));
+}
+
+// What is erased at a steady rate is used again: only what nobody used for a
+// while goes back, or the file would shrink and grow all the time.
+void SqliteWriter::NoteFreePages(std::uint64_t excess) {
+  const absl::Time now = absl::Now();
+  if (fewest_since_ == absl::InfinitePast()) {
+    fewest_since_ = now;
+    fewest_free_ = excess;
+  }
+  fewest_free_ = std::min(fewest_free_, excess);
+  if (now - fewest_since_ < absl::FromChrono(settings_.spare_time)) return;
+  excess_pages_ = fewest_free_;
+  fewest_since_ = now;
+  fewest_free_ = excess;
 }
 
 void SqliteWriter::Abandon() {

@@ -12,6 +12,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "server/store/sqlite_connection.h"
 #include "server/store/sqlite_store.h"
 #include "server/store/store.h"
@@ -74,6 +75,7 @@ class SqliteWriter {
   // Whether the row was moved.
   absl::StatusOr<bool> SetAside(const RowKey& at);
   absl::Status GiveBackFreePages();
+  void NoteFreePages(std::uint64_t excess);
   TableStatements& StatementsOf(Table table);
 
   SqliteConnection connection_;
@@ -92,6 +94,10 @@ class SqliteWriter {
   std::uint64_t log_pages_ = 0;      // in the write-ahead log, by its last hook
   std::uint64_t checkpoint_at_ = 0;  // pages in the log
   bool erased_ = false;              // since free pages were last looked at
+  // Fewest free pages since then, and how many of them are to be given back.
+  std::uint64_t fewest_free_ = 0;
+  absl::Time fewest_since_ = absl::InfinitePast();
+  std::uint64_t excess_pages_ = 0;
   bool abandoned_ = false;
 };
 

@@ -86,6 +86,7 @@ ScriptContents ContentsOf(server::Store& store) {
 SqliteSettings ScriptSettings(const std::string& vfs) {
   return {.checkpoint_bytes = std::size_t{64} << 10,
           .spare_bytes = std::size_t{16} << 10,
+          .spare_time = std::chrono::milliseconds(0),
           .vfs = vfs};
 }
 

@@ -214,6 +214,7 @@ TEST_F(CommitQueueTest, AFullGroupNeedsNoFlush) {
 TEST_F(CommitQueueTest, AGroupGrowsNoFurtherThanItsSize) {
   CommitSettings settings = kPatient;
   settings.group_bytes = 10;
+  settings.most_bytes = 10;
   HeldCommit held(store_);
   Start(settings);
   Put("a", "1234567890");
@@ -223,6 +224,22 @@ TEST_F(CommitQueueTest, AGroupGrowsNoFurtherThanItsSize) {
   ASSERT_THAT(Flush(), IsOk());
 
   EXPECT_EQ(store_.Figures().commits, 3U) << "a, then b and c, then d and e";
+}
+
+TEST_F(CommitQueueTest, FullGroupsThatWaitedAreCommittedTogether) {
+  CommitSettings settings = kPatient;
+  settings.group_bytes = 10;
+  settings.most_bytes = 25;
+  HeldCommit held(store_);
+  Start(settings);
+  Put("a", "1234567890");
+  held.WaitUntilBegun();
+  for (const char* key : {"b", "c", "d", "e", "f", "g"}) Put(key, "1234");
+  held.LetGo();
+  ASSERT_THAT(Flush(), IsOk());
+
+  EXPECT_EQ(store_.Figures().commits, 3U) << "a, then b to e, then f and g";
+  EXPECT_EQ(Rows().size(), 7U);
 }
 
 TEST_F(CommitQueueTest, TheIntervalCountsFromTheFirstChange) {

@@ -308,23 +308,42 @@ TEST_F(SqliteStoreTest, TheLogIsCopiedAndUsedAgain) {
   EXPECT_LT(std::filesystem::file_size(File() + "-wal"), 1U << 20);
 }
 
+constexpr std::size_t kErasedBytes = std::size_t{4} << 20;
+
+// Puts kErasedBytes, erases them and commits a few small rows.
+void PutAndErase(SqliteStore& store) {
+  const std::string value(kErasedBytes, 'x');
+  ASSERT_THAT(store.Commit(PutOf(Table::kUnits, 1, "k", value)), IsOk());
+  WriteBatch erase;
+  erase.EraseRun(1);
+  ASSERT_THAT(store.Commit(erase), IsOk());
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_THAT(store.Commit(PutOf(Table::kMark, 2, "k", "v")), IsOk());
+  }
+}
+
 TEST_F(SqliteStoreTest, GivesSpaceBackOfWhatWasErased) {
   SqliteSettings settings;
   settings.spare_bytes = std::size_t{64} << 10;
+  settings.spare_time = std::chrono::milliseconds(0);
   settings.checkpoint_bytes = 1;
   const auto store = Open(settings);
-  const std::string value(std::size_t{4} << 20, 'x');
-  ASSERT_THAT(store->Commit(PutOf(Table::kUnits, 1, "k", value)), IsOk());
-  ASSERT_GT(std::filesystem::file_size(File()), value.size());
-  WriteBatch erase;
-  erase.EraseRun(1);
-  ASSERT_THAT(store->Commit(erase), IsOk());
 
-  for (int i = 0; i < 4; ++i) {
-    ASSERT_THAT(store->Commit(PutOf(Table::kMark, 2, "k", "v")), IsOk());
-  }
+  PutAndErase(*store);
 
-  EXPECT_LT(std::filesystem::file_size(File()), value.size() / 2);
+  EXPECT_LT(std::filesystem::file_size(File()), kErasedBytes / 2);
+}
+
+TEST_F(SqliteStoreTest, KeepsSpaceThatMayBeUsedAgain) {
+  SqliteSettings settings;
+  settings.spare_bytes = std::size_t{64} << 10;
+  settings.spare_time = std::chrono::hours(1);
+  settings.checkpoint_bytes = 1;
+  const auto store = Open(settings);
+
+  PutAndErase(*store);
+
+  EXPECT_GE(std::filesystem::file_size(File()), kErasedBytes);
 }
 
 TEST_F(SqliteStoreTest, ReadsDoNotWaitForACommit) {

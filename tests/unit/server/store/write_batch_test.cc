@@ -90,6 +90,23 @@ TEST(WriteBatchTest, CoalescingStopsAtAnEraseOfTheSameTableAndRun) {
   EXPECT_THAT(ValuesOf(batch), ElementsAre("before", "erase", "after"));
 }
 
+TEST(WriteBatchTest, CoalescingDropsWhatIsErasedLater) {
+  WriteBatch batch;
+  batch.Put(Table::kMark, 1, "m", "first of the range");
+  batch.Put(Table::kMark, 1, "p", "within");
+  batch.Put(Table::kMark, 1, "q", "its end");
+  batch.Put(Table::kMark, 2, "m", "other run");
+  batch.EraseRange(Table::kMark, 1, "m", "q");
+  batch.Put(Table::kMark, 1, "n", "after");
+  batch.Put(Table::kMark, 1, "z", "last");
+  batch.EraseRange(Table::kMark, 1, "x", "");
+
+  batch.Coalesce();
+
+  EXPECT_THAT(ValuesOf(batch),
+              ElementsAre("its end", "other run", "erase", "after", "erase"));
+}
+
 TEST(WriteBatchTest, CoalescingStopsAtAnEraseOfTheRun) {
   WriteBatch batch;
   batch.Put(Table::kMark, 1, "a", "before");
@@ -123,7 +140,7 @@ WriteBatch RandomBatch(std::mt19937& random) {
     const std::string key(1, static_cast<char>('a' + pick(4)));
     switch (pick(8)) {
       case 0:
-        batch.EraseRange(table, run, key, "d");
+        batch.EraseRange(table, run, key, pick(2) == 0 ? "d" : "");
         break;
       case 1:
         batch.EraseRun(run);
