@@ -38,9 +38,9 @@ struct ReduceOptions {
 // that underflows, positives and zeros still tell what was stored.
 // closed_high counts the values > 0 at or above the high end of a band; other
 // rules have none. Counts, min and max are exact. For dtypes shorter than F64
-// partial sums are binary32: abs_sum and m2 agree with the reference to 2e-6
-// relative (measured; for m2 at a mean of 1,000 deviations to 2e-7), mean to
-// 2e-6 of the mean |value|. Requires that subnormals are not flushed to zero
+// partial sums are binary32: abs_sum and m2 agree with the reference to 5e-6
+// relative (measured: one unit in some thousands exceeds 2e-6; for m2 at a mean
+// of 1,000 deviations to 2e-7), mean to 5e-6 of the mean |value|. Requires that subnormals are not flushed to zero
 // (MXCSR as it is when a process starts). With the moments comes a sketch of a
 // sample of the values (value_sample.h).
 [[nodiscard]] absl::StatusOr<UnitSummary> Reduce(const TensorView& view,

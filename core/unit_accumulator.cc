@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 #include <cmath>
+#include <utility>
 
 #include "core/kernels/plane_kernel.h"
 #include "core/moments.h"
@@ -39,6 +40,7 @@ void UnitAccumulator::Begin(DataType dtype, Index units,
   comparisons_ = CompareStored(options.rule, dtype, scale);
   zeros_wait_ = options.zeros_may_be_underflow;
   largest_ = 0.0;
+  tile_buffer_.ExpectNonNegative(true);
   state_.Reset(static_cast<std::size_t>(units), comparisons_.limit_count,
                clusters_ == Clusters::kMarked);
   exact_.resize(std::max(kernels::kMaxRun, kExactUnits * kMaxRows));
@@ -209,7 +211,7 @@ UnitSummary UnitAccumulator::Finish() {
   // is one of true zeros.
   if (zeros_wait_ && largest_ == 0.0 && dtype_ != DataType::kF16) AdmitZeros();
   const bool zeros_count = !zeros_wait_;
-  UnitSummary summary(units_, columns_);
+  auto summary = UnitSummary::Unfilled(units_, columns_);
   FillCounts(summary, zeros_count);
   if (columns_.clusters) FillClusters(summary, zeros_count);
   if (columns_.moments) FillMoments(summary);
@@ -233,7 +235,7 @@ CountArray UnitAccumulator::Firings(const CountArray& entries) const {
 }
 
 void UnitAccumulator::FillCounts(UnitSummary& summary, bool zeros_count) const {
-  const CountArray observations =
+  CountArray observations =
       Eigen::Map<const Eigen::ArrayXd>(state_.count.data(), units_)
           .cast<std::uint64_t>();
   const CountArray zeros = AtLeastLimit(Comparisons::kNotNegative) -
@@ -247,12 +249,14 @@ void UnitAccumulator::FillCounts(UnitSummary& summary, bool zeros_count) const {
   }
   if (columns_.gate) {
     summary.positives = AtLeastLimit(Comparisons::kPositive);
-    if (comparisons_.closed_high_limit < comparisons_.limit_count) {
-      summary.closed_high = AtLeastLimit(comparisons_.closed_high_limit);
-    }
-    if (zeros_count) summary.zeros = zeros;
+    const bool closes =
+        comparisons_.closed_high_limit < comparisons_.limit_count;
+    summary.closed_high =
+        closes ? CountArray(AtLeastLimit(comparisons_.closed_high_limit))
+               : CountArray::Zero(units_);
+    summary.zeros = zeros_count ? zeros : CountArray::Zero(units_);
   }
-  summary.observations = UnitCounts::FromArray(observations);
+  summary.observations = UnitCounts::FromArray(std::move(observations));
   summary.non_finite = UnitCounts::FromArray(
       Eigen::Map<const CountArray>(state_.non_finite.data(), units_));
 }

@@ -4,9 +4,9 @@
 
 namespace firekeeper::core {
 
-UnitCounts UnitCounts::FromArray(const CountArray& values) {
+UnitCounts UnitCounts::FromArray(CountArray values) {
   UnitCounts counts(values.size());
-  counts.values_ = values;
+  counts.values_ = std::move(values);
   counts.Compact();
   return counts;
 }
@@ -53,7 +53,7 @@ void UnitCounts::AddAt(Index offset, const UnitCounts& other) {
 }
 
 void UnitCounts::Compact() {
-  if (is_uniform() || (values_ != values_[0]).any()) return;
+  if (is_uniform() || !AllEqual()) return;
   uniform_ = values_[0];
   values_.resize(0);
 }

@@ -24,10 +24,14 @@ class UnitCounts {
   explicit UnitCounts(Index unit_count = 0, std::uint64_t uniform = 0)
       : unit_count_(unit_count), uniform_(uniform) {}
   // One value a unit; stored as uniform where all are equal.
-  static UnitCounts FromArray(const CountArray& values);
+  static UnitCounts FromArray(CountArray values);
 
   [[nodiscard]] Index unit_count() const { return unit_count_; }
   [[nodiscard]] bool is_uniform() const { return values_.size() == 0; }
+  // Whether all units agree, in whichever form.
+  [[nodiscard]] bool AllEqual() const {
+    return is_uniform() || (values_ == values_[0]).all();
+  }
   // Requires: 0 <= unit < unit_count().
   [[nodiscard]] std::uint64_t operator[](Index unit) const {
     return is_uniform() ? uniform_ : values_[unit];

@@ -1,12 +1,14 @@
 #include "core/unit_summary.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
+
+// The hash is compiled in: its state then needs no allocation.
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "absl/strings/str_cat.h"
 #include "core/moments.h"
@@ -52,13 +54,22 @@ void MergeMoments(UnitSummary& to, Index offset, const UnitSummary& from) {
 static_assert(std::endian::native == std::endian::little,
               "a fingerprint is taken over little-endian values");
 
-// CRC-32 over values one after another.
-class Checksum {
+// XXH3 over values one after another.
+class Hash {
  public:
+  Hash() { XXH3_64bits_reset(&state_); }
+
   void Add(std::uint64_t value) { AddBytes(&value, sizeof(value)); }
   void Add(const CountArray& values) {
     AddBytes(values.data(),
              sizeof(std::uint64_t) * static_cast<std::size_t>(values.size()));
+  }
+  void Add(const UnitCounts& counts) {
+    // Units that agree are told as one, whatever form they are in.
+    const bool agree = counts.AllEqual();
+    Add(std::uint64_t{agree});
+    if (!agree) return Add(counts.ToArray());
+    if (counts.unit_count() > 0) Add(counts[0]);
   }
   // Both zeros count as the same extreme: which one wins depends on the order.
   void Add(const Eigen::ArrayXd& values) {
@@ -67,17 +78,16 @@ class Checksum {
              sizeof(double) * static_cast<std::size_t>(plain.size()));
   }
 
-  [[nodiscard]] std::uint32_t value() const {
-    return static_cast<std::uint32_t>(crc_);
+  [[nodiscard]] std::uint32_t Short() const {
+    return static_cast<std::uint32_t>(XXH3_64bits_digest(&state_));
   }
 
  private:
   void AddBytes(const void* data, std::size_t size) {
-    if (size == 0) return;  // a null pointer would restart the checksum
-    crc_ = crc32_z(crc_, static_cast<const unsigned char*>(data), size);
+    if (size > 0) XXH3_64bits_update(&state_, data, size);
   }
 
-  uLong crc_ = crc32_z(0, nullptr, 0);
+  XXH3_state_t state_;
 };
 
 std::uint64_t ColumnBits(const ColumnSet& columns) {
@@ -130,6 +140,19 @@ UnitSummary::UnitSummary(Index units, ColumnSet set)
           StepArray::Constant(set.firings ? units : 0, kNeverFired)),
       first_seen_step(StepArray::Constant(units, kNeverSeen)) {
   assert(units >= 0);
+}
+
+UnitSummary UnitSummary::Unfilled(Index units, ColumnSet set) {
+  assert(units >= 0);
+  UnitSummary summary(0, set);
+  summary.observations = UnitCounts(units);
+  summary.non_finite = UnitCounts(units);
+  summary.clusters = UnitCounts(set.clusters ? units : 0);
+  summary.proven = Zeros(units, set.proof);
+  summary.last_firing_step =
+      StepArray::Constant(set.firings ? units : 0, kNeverFired);
+  summary.first_seen_step = StepArray::Constant(units, kNeverSeen);
+  return summary;
 }
 
 absl::Status UnitSummary::MergeAt(Index offset, const UnitSummary& other) {
@@ -187,21 +210,21 @@ void UnitSummary::ScaleValues(double factor) {
 }
 
 std::uint32_t Fingerprint(const UnitSummary& summary) {
-  Checksum checksum;
-  checksum.Add(static_cast<std::uint64_t>(summary.unit_count()));
-  checksum.Add(ColumnBits(summary.columns));
-  checksum.Add(summary.observations.ToArray());
-  checksum.Add(summary.non_finite.ToArray());
-  checksum.Add(summary.clusters.ToArray());
-  checksum.Add(summary.firings);
-  checksum.Add(summary.firing_clusters);
-  checksum.Add(summary.positives);
-  checksum.Add(summary.closed_high);
-  checksum.Add(summary.zeros);
-  checksum.Add(summary.min);
-  checksum.Add(summary.max);
-  checksum.Add(summary.proven);
-  return checksum.value();
+  Hash hash;
+  hash.Add(static_cast<std::uint64_t>(summary.unit_count()));
+  hash.Add(ColumnBits(summary.columns));
+  hash.Add(summary.observations);
+  hash.Add(summary.non_finite);
+  hash.Add(summary.clusters);
+  hash.Add(summary.firings);
+  hash.Add(summary.firing_clusters);
+  hash.Add(summary.positives);
+  hash.Add(summary.closed_high);
+  hash.Add(summary.zeros);
+  hash.Add(summary.min);
+  hash.Add(summary.max);
+  hash.Add(summary.proven);
+  return hash.Short();
 }
 
 }  // namespace firekeeper::core

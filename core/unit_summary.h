@@ -49,6 +49,9 @@ inline constexpr std::int64_t kNeverSeen =
 struct UnitSummary {
   // The identity. Requires: units >= 0.
   UnitSummary(Index units, ColumnSet set);
+  // The identity but for the arrays of counts and reals (not proven), which are
+  // empty: for who sets every one of them. Requires: units >= 0.
+  static UnitSummary Unfilled(Index units, ColumnSet set);
 
   [[nodiscard]] Index unit_count() const { return observations.unit_count(); }
 
@@ -90,9 +93,10 @@ struct UnitSummary {
   StepArray first_seen_step;   // kNeverSeen; always
 };
 
-// CRC-32 of everything of a unit that is an integer or an exact extreme (all
-// columns but abs_sum, mean, m2 and the steps). A tensor, its chunks in any cut
-// and the summary a client computed of it give the same value.
+// 32 bits of XXH3 (xxHash) of everything of a unit that is an integer or an
+// exact extreme (all columns but abs_sum, mean, m2 and the steps). A tensor,
+// its chunks in any cut and the summary a client computed of it give the same
+// value.
 [[nodiscard]] std::uint32_t Fingerprint(const UnitSummary& summary);
 
 }  // namespace firekeeper::core

@@ -25,6 +25,11 @@ namespace {
 // page apart and then share one set of the first-level cache, which has 8 ways.
 constexpr std::size_t kPassRows = 8;
 
+// Fewer rows are not worth a second try.
+constexpr std::size_t kLeastRowsToExpect = 16;
+// How many of them are looked at first.
+constexpr std::size_t kRowsToLookAt = 3;
+
 // Partial sums of a tile, one entry a column, with a vector to spare.
 template <typename Real>
 struct Partials {
@@ -52,7 +57,9 @@ struct Partials {
   std::byte* edge = nullptr;  // the last columns of every row, 64 bytes each
 };
 
-template <typename Values, std::size_t LimitCount, bool SkipZeros>
+// NonNegative: requires that no value is negative; Complete() tells.
+template <typename Values, std::size_t LimitCount, bool SkipZeros,
+          bool NonNegative>
 class TileSums {
   using Real = typename Values::Real;
   using D = hn::ScalableTag<Real>;
@@ -69,6 +76,8 @@ class TileSums {
   void AddVectors(std::span<const std::byte* const> rows,
                   std::size_t byte_offset, std::size_t column,
                   std::size_t vectors) {
+    const std::size_t vectors_in_line =
+        std::max<std::size_t>(1, 64 / (hn::Lanes(d_) * Values::kSize));
     for (std::size_t first = 0; first < rows.size(); first += kPassRows) {
       const auto left = rows.subspan(first);
       const auto pass = left.first(std::min(kPassRows, left.size()));
@@ -79,13 +88,34 @@ class TileSums {
       std::size_t offset = byte_offset;
       std::size_t at = column;
       for (std::size_t i = 0; i < vectors; ++i) {
-        for (const std::byte* row : ahead) __builtin_prefetch(row + offset);
+        if (i % vectors_in_line == 0) {
+          for (const std::byte* row : ahead) __builtin_prefetch(row + offset);
+        }
         if (first == 0) Start(pass, offset, at);
         Pass(pass, offset, at);
         offset += hn::Lanes(d_) * Values::kSize;
         at += hn::Lanes(d_);
       }
     }
+  }
+
+  // Fills in what follows where no value of the first `columns` is negative.
+  // False: some are, or are NaN, and the sums are to be made anew.
+  [[nodiscard]] bool Complete(std::size_t row_count, std::size_t columns) {
+    static_assert(NonNegative);
+    const typename S::DI di;
+    const auto all =
+        hn::Set(di, static_cast<hn::TFromD<decltype(di)>>(row_count));
+    const V rows = hn::Set(d_, static_cast<Real>(row_count));
+    for (std::size_t at = 0; at < columns; at += hn::Lanes(d_)) {
+      const V min = hn::Load(d_, partials_.min + at);
+      if (!hn::AllTrue(d_, hn::Ge(min, hn::Zero(d_)))) return false;
+      const V sizes = hn::MulAdd(hn::Load(d_, partials_.pivot + at), rows,
+                                 hn::Load(d_, partials_.distances + at));
+      hn::Store(sizes, d_, partials_.sizes + at);
+      hn::Store(all, di, partials_.counts[Comparisons::kNotNegative] + at);
+    }
+    return true;
   }
 
  private:
@@ -109,10 +139,12 @@ class TileSums {
   HWY_INLINE void Store(const S& sums, std::size_t at) const {
     hn::Store(sums.distances, d_, partials_.distances + at);
     hn::Store(sums.squares, d_, partials_.squares + at);
-    hn::Store(sums.sizes, d_, partials_.sizes + at);
+    if constexpr (!NonNegative) {
+      hn::Store(sums.sizes, d_, partials_.sizes + at);
+    }
     hn::Store(sums.min, d_, partials_.min + at);
     hn::Store(sums.max, d_, partials_.max + at);
-    for (std::size_t i = 0; i < LimitCount; ++i) {
+    for (std::size_t i = kFirstLimit; i < LimitCount; ++i) {
       hn::Store(sums.counts[i], typename S::DI(), partials_.counts[i] + at);
     }
   }
@@ -123,18 +155,24 @@ class TileSums {
     S sums;
     sums.min = hn::Load(d_, partials_.min + at);
     sums.max = hn::Load(d_, partials_.max + at);
-    for (std::size_t i = 0; i < LimitCount; ++i) {
+    for (std::size_t i = kFirstLimit; i < LimitCount; ++i) {
       sums.counts[i] = hn::Load(typename S::DI(), partials_.counts[i] + at);
     }
     for (const std::byte* row : rows) {
-      sums.Add(Values::Load(d_, row + offset), pivot, limits_);
+      sums.template Add<NonNegative>(Values::Load(d_, row + offset), pivot,
+                                     limits_);
     }
     sums.distances =
         hn::Add(sums.distances, hn::Load(d_, partials_.distances + at));
     sums.squares = hn::Add(sums.squares, hn::Load(d_, partials_.squares + at));
-    sums.sizes = hn::Add(sums.sizes, hn::Load(d_, partials_.sizes + at));
+    if constexpr (!NonNegative) {
+      sums.sizes = hn::Add(sums.sizes, hn::Load(d_, partials_.sizes + at));
+    }
     Store(sums, at);
   }
+
+  // Complete() fills what is left out before.
+  static constexpr std::size_t kFirstLimit = NonNegative ? 1 : 0;
 
   D d_;
   Partials<Real> partials_;
@@ -353,21 +391,63 @@ void CopyEdge(const Tile& tile, std::size_t count, std::byte* edge,
   }
 }
 
-template <typename Values, std::size_t LimitCount, bool SkipZeros>
-std::size_t Add(const Tile& tile, const Comparisons& comparisons,
-                UnitColumns& state, std::byte* memory,
-                std::span<std::uint32_t> left_out) {
-  using Real = typename Values::Real;
+// Sums of all columns of a tile; how many columns, to whole vectors.
+template <typename Values, typename Sums, typename Real>
+std::size_t AddColumns(const Tile& tile, const Partials<Real>& partials,
+                       Sums& sums) {
   const hn::ScalableTag<Real> d;
-  const Partials<Real> partials(memory);
-  TileSums<Values, LimitCount, SkipZeros> sums(comparisons, partials);
   const std::size_t vectors = tile.width / hn::Lanes(d);
   sums.AddVectors(tile.rows, tile.byte_offset, 0, vectors);
   const std::size_t done = vectors * hn::Lanes(d);
-  if (done < tile.width) {
-    std::array<const std::byte*, kMaxRows> rows;
-    CopyEdge<Values>(tile, tile.width - done, partials.edge, rows);
-    sums.AddVectors({rows.data(), tile.rows.size()}, 0, done, 1);
+  if (done == tile.width) return done;
+  std::array<const std::byte*, kMaxRows> rows;
+  CopyEdge<Values>(tile, tile.width - done, partials.edge, rows);
+  sums.AddVectors({rows.data(), tile.rows.size()}, 0, done, 1);
+  return done + hn::Lanes(d);
+}
+
+// Whether a value of the first rows is negative; the last columns aside.
+template <typename Values>
+bool BeginsNegative(const Tile& tile) {
+  const hn::ScalableTag<typename Values::Real> d;
+  auto least = hn::Zero(d);
+  for (const std::byte* row : tile.rows.first(kRowsToLookAt)) {
+    const std::byte* from = row + tile.byte_offset;
+    for (std::size_t i = hn::Lanes(d); i <= tile.width; i += hn::Lanes(d)) {
+      least = hn::Min(least, Values::Load(d, from));
+      from += hn::Lanes(d) * Values::kSize;
+    }
+  }
+  return !hn::AllTrue(d, hn::Ge(least, hn::Zero(d)));
+}
+
+// The sums by the shorter way; whether it was the right one.
+template <typename Values, std::size_t LimitCount>
+bool AddNonNegative(const Tile& tile, const Comparisons& comparisons,
+                    const Partials<typename Values::Real>& partials) {
+  if (tile.rows.size() < kLeastRowsToExpect || BeginsNegative<Values>(tile)) {
+    return false;
+  }
+  TileSums<Values, LimitCount, false, true> sums(comparisons, partials);
+  const std::size_t columns = AddColumns<Values>(tile, partials, sums);
+  return sums.Complete(tile.rows.size(), columns);
+}
+
+template <typename Values, std::size_t LimitCount, bool SkipZeros>
+std::size_t Add(const Tile& tile, const Comparisons& comparisons,
+                UnitColumns& state, TileBuffer& buffer,
+                std::span<std::uint32_t> left_out) {
+  using Real = typename Values::Real;
+  const Partials<Real> partials(buffer.data());
+  bool done = false;
+  if constexpr (!SkipZeros) {
+    done = buffer.expects_non_negative() &&
+           AddNonNegative<Values, LimitCount>(tile, comparisons, partials);
+    buffer.ExpectNonNegative(done);
+  }
+  if (!done) {
+    TileSums<Values, LimitCount, SkipZeros, false> sums(comparisons, partials);
+    AddColumns<Values>(tile, partials, sums);
   }
 
   const std::size_t limit_count = std::min(LimitCount, comparisons.limit_count);
@@ -381,13 +461,13 @@ std::size_t Add(const Tile& tile, const Comparisons& comparisons,
 }
 
 std::size_t AddTileOn(const Tile& tile, const Comparisons& comparisons,
-                      UnitColumns& state, std::byte* memory,
+                      UnitColumns& state, TileBuffer& buffer,
                       std::span<std::uint32_t> left_out) {
   return WithValues(
       tile.dtype, comparisons.limit_count, tile.skip_zeros,
       [&]<typename Values, std::size_t LimitCount, bool SkipZeros>() {
         return Add<Values, LimitCount, SkipZeros>(tile, comparisons, state,
-                                                  memory, left_out);
+                                                  buffer, left_out);
       });
 }
 
@@ -412,8 +492,8 @@ std::byte* TileBuffer::data() {
 std::size_t AddTile(const Tile& tile, const Comparisons& comparisons,
                     UnitColumns& state, TileBuffer& buffer,
                     std::span<std::uint32_t> left_out) {
-  return HWY_DYNAMIC_DISPATCH(AddTileOn)(tile, comparisons, state,
-                                         buffer.data(), left_out);
+  return HWY_DYNAMIC_DISPATCH(AddTileOn)(tile, comparisons, state, buffer,
+                                         left_out);
 }
 
 }  // namespace firekeeper::core::kernels

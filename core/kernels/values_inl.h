@@ -150,11 +150,15 @@ struct Sums {
     distances = squares = sizes = hn::Zero(d);
   }
 
+  // NonNegative: `sizes` and the count of Comparisons::kNotNegative are left
+  // alone, because they follow from the rest where no value is negative.
+  template <bool NonNegative = false>
   HWY_INLINE void Add(V x, V pivot, const std::array<V, LimitCount>& limits) {
-    for (std::size_t i = 0; i < LimitCount; ++i) {
+    static_assert(Comparisons::kNotNegative == 0);
+    for (std::size_t i = NonNegative ? 1 : 0; i < LimitCount; ++i) {
       counts[i] = AddTrue(counts[i], hn::Ge(x, limits[i]));
     }
-    sizes = hn::Add(sizes, hn::Abs(x));
+    if constexpr (!NonNegative) sizes = hn::Add(sizes, hn::Abs(x));
     V distance = hn::Sub(x, pivot);
     if constexpr (SkipZeros) {
       const auto is_zero = hn::Eq(x, hn::Zero(d));
