@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <limits>
@@ -33,10 +34,61 @@ std::uint32_t WidthFor(std::uint64_t greatest) {
   return 8;
 }
 
-bool IsExactAsFloat(const Eigen::ArrayXd& values) {
-  return std::all_of(values.begin(), values.end(), [](double value) {
-    return static_cast<double>(static_cast<float>(value)) == value;
-  });
+bool IsExactAsFloat(double value) {
+  return static_cast<double>(static_cast<float>(value)) == value;
+}
+
+bool AreExactAsFloat(const Eigen::ArrayXd& values) {
+  return std::all_of(values.begin(), values.end(), &IsExactAsFloat);
+}
+
+// Whether rounding to binary32 keeps all of its digits.
+bool FitsFloat(double value) {
+  using Float = std::numeric_limits<float>;
+  const double size = std::abs(value);
+  return size == 0.0 ||
+         (size >= double{Float::min()} && size <= double{Float::max()});
+}
+
+bool FitFloat(const Eigen::ArrayXd& sums) {
+  return std::all_of(sums.begin(), sums.end(), &FitsFloat);
+}
+
+// Whether binary32 moves no mean by more than this share of the unit's standard
+// deviation: means of windows are merged by their distances.
+bool MeansFitFloat(const core::UnitSummary& summary) {
+  constexpr double kShare = 1.0 / 1024.0;
+  for (core::Index i = 0; i < summary.unit_count(); ++i) {
+    const double mean = summary.mean[i];
+    if (IsExactAsFloat(mean)) continue;
+    const double moved = static_cast<double>(static_cast<float>(mean)) - mean;
+    const auto count = static_cast<double>(summary.observations[i]);
+    const bool is_near =
+        moved * moved * count <= kShare * kShare * summary.m2[i];
+    if (!FitsFloat(mean) || !is_near) return false;
+  }
+  return true;
+}
+
+// What units that observed nothing have is not looked at.
+bool HasOneSign(const core::UnitSummary& summary) {
+  for (core::Index i = 0; i < summary.unit_count(); ++i) {
+    if (summary.observations[i] == 0) continue;
+    if (summary.min[i] < 0.0 && summary.max[i] > 0.0) return false;
+  }
+  return true;
+}
+
+// One entry where all units that observed something agree.
+Eigen::ArrayXd Distinct(const Eigen::ArrayXd& values,
+                        const core::UnitCounts& observations) {
+  core::Index first = -1;
+  for (core::Index i = 0; i < values.size(); ++i) {
+    if (observations[i] == 0) continue;
+    if (first < 0) first = i;
+    if (values[i] != values[first]) return values;
+  }
+  return first < 0 ? values : Eigen::ArrayXd(values.segment(first, 1));
 }
 
 class ColumnWriter {
@@ -55,14 +107,17 @@ class ColumnWriter {
     AddCounts(id, counts.ToArray());
   }
 
-  void AddReals(Id id, const Eigen::ArrayXd& values) {
-    AppendAs<double>(values, Add(id, sizeof(double)));
+  // `narrow`: in binary32.
+  void AddReals(Id id, const Eigen::ArrayXd& values, bool narrow) {
+    if (narrow) {
+      AppendAs<float>(values, Add(id, sizeof(float)));
+    } else {
+      AppendAs<double>(values, Add(id, sizeof(double)));
+    }
   }
 
-  void AddExtremes(Id id, const Eigen::ArrayXd& values) {
-    if (!IsExactAsFloat(values)) return AddReals(id, values);
-    AppendAs<float>(values, Add(id, sizeof(float)));
-  }
+  // Follows from other columns, as summary.proto says.
+  void AddDerived(Id id) { Add(id, 0); }
 
   [[nodiscard]] std::vector<SummaryColumn> Take() {
     return std::move(columns_);
@@ -94,11 +149,33 @@ class ColumnWriter {
 };
 
 void AddMoments(const core::UnitSummary& summary, ColumnWriter& writer) {
-  writer.AddReals(Id::kAbsSum, summary.abs_sum);
-  writer.AddReals(Id::kMean, summary.mean);
-  writer.AddReals(Id::kM2, summary.m2);
-  writer.AddExtremes(Id::kMin, summary.min);
-  writer.AddExtremes(Id::kMax, summary.max);
+  const auto add = [&](Id id, const Eigen::ArrayXd& values, bool narrow) {
+    writer.AddReals(id, Distinct(values, summary.observations), narrow);
+  };
+  if (HasOneSign(summary)) {
+    writer.AddDerived(Id::kAbsSum);
+  } else {
+    add(Id::kAbsSum, summary.abs_sum, FitFloat(summary.abs_sum));
+  }
+  add(Id::kMean, summary.mean, MeansFitFloat(summary));
+  add(Id::kM2, summary.m2, FitFloat(summary.m2));
+  add(Id::kMin, summary.min, AreExactAsFloat(summary.min));
+  add(Id::kMax, summary.max, AreExactAsFloat(summary.max));
+}
+
+void AddGate(const core::UnitSummary& summary, ColumnWriter& writer) {
+  const core::CountArray& positives = summary.positives;
+  if (summary.columns.firings && (positives == summary.firings).all()) {
+    writer.AddDerived(Id::kPositives);
+  } else {
+    writer.AddCounts(Id::kPositives, positives);
+  }
+  writer.AddCounts(Id::kClosedHigh, summary.closed_high);
+  if ((positives + summary.zeros == summary.observations.ToArray()).all()) {
+    writer.AddDerived(Id::kZeros);
+  } else {
+    writer.AddCounts(Id::kZeros, summary.zeros);
+  }
 }
 
 }  // namespace
@@ -110,13 +187,13 @@ std::vector<SummaryColumn> EncodeColumns(const core::UnitSummary& summary) {
   if (has.firings) writer.AddCounts(Id::kFirings, summary.firings);
   if (has.clusters) writer.AddCounts(Id::kClusters, summary.clusters);
   if (has.clusters && has.firings) {
-    writer.AddCounts(Id::kFiringClusters, summary.firing_clusters);
+    if ((summary.firing_clusters == summary.firings).all()) {
+      writer.AddDerived(Id::kFiringClusters);
+    } else {
+      writer.AddCounts(Id::kFiringClusters, summary.firing_clusters);
+    }
   }
-  if (has.gate) {
-    writer.AddCounts(Id::kPositives, summary.positives);
-    writer.AddCounts(Id::kClosedHigh, summary.closed_high);
-    writer.AddCounts(Id::kZeros, summary.zeros);
-  }
+  if (has.gate) AddGate(summary, writer);
   writer.AddCounts(Id::kNonFinite, summary.non_finite);
   if (has.moments) AddMoments(summary, writer);
   if (has.proof && (summary.proven > 0U).any()) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -71,8 +72,28 @@ bool IsRequired(v1::SummaryColumn column, const core::ColumnSet& set) {
   return IsWanted(column, set) && column != v1::SUMMARY_COLUMN_PROVEN;
 }
 
-absl::Status CheckWidth(const v1::SummaryColumnData& data) {
+// Whether it may follow from other columns (summary.proto).
+bool MayBeDerived(v1::SummaryColumn column, const core::ColumnSet& set) {
+  switch (column) {
+    case v1::SUMMARY_COLUMN_POSITIVES:
+      return set.firings;
+    case v1::SUMMARY_COLUMN_FIRING_CLUSTERS:
+    case v1::SUMMARY_COLUMN_ZEROS:
+    case v1::SUMMARY_COLUMN_ABS_SUM:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool IsDerived(const v1::SummaryColumnData& data) { return data.width() == 0; }
+
+absl::Status CheckWidth(const v1::SummaryColumnData& data,
+                        const core::ColumnSet& set) {
   const std::uint32_t width = data.width();
+  if (IsDerived(data) && MayBeDerived(data.column(), set)) {
+    return absl::OkStatus();
+  }
   if (IsReal(data.column())) {
     if (width == 4 || width == 8) return absl::OkStatus();
     return FieldError(
@@ -91,12 +112,12 @@ absl::Status CheckSize(const v1::SummaryColumnData& data, Index units) {
   const std::size_t width = data.width();
   const std::size_t full = width * static_cast<std::size_t>(units);
   const std::size_t size = data.data().size();
-  if (size == full) return absl::OkStatus();
-  if (IsReal(data.column())) {
-    return FieldError("data",
-                      absl::StrCat("has ", size, " bytes; must have ", full));
+  if (size == full || size == width) return absl::OkStatus();
+  if (IsDerived(data)) {
+    return FieldError(
+        "data",
+        absl::StrCat("has ", size, " bytes; a derived column has none"));
   }
-  if (size == width) return absl::OkStatus();
   return FieldError("data", absl::StrCat("has ", size, " bytes; must have ",
                                          width, " or ", full));
 }
@@ -117,7 +138,7 @@ absl::Status CheckColumn(const v1::SummaryColumnData& data,
   if (seen.at(static_cast<std::size_t>(data.column())) != nullptr) {
     return FieldError("column", absl::StrCat(name, " came before"));
   }
-  if (absl::Status status = CheckWidth(data); !status.ok()) return status;
+  if (absl::Status status = CheckWidth(data, set); !status.ok()) return status;
   return CheckSize(data, units);
 }
 
@@ -163,12 +184,12 @@ absl::Status CheckHeader(const v1::UnitSummary& summary, Index width,
 // The bytes may lie anywhere, hence the copy of each entry.
 template <typename Entry, typename Array>
 void ReadEntries(const std::string& bytes, Array* out) {
-  for (Index i = 0; i < out->size(); ++i) {
+  const char* from = bytes.data();
+  for (auto& value : *out) {
     Entry entry{};
-    std::memcpy(&entry,
-                bytes.data() + static_cast<std::size_t>(i) * sizeof entry,
-                sizeof entry);
-    (*out)[i] = static_cast<typename Array::Scalar>(entry);
+    std::memcpy(&entry, from, sizeof entry);
+    from += sizeof entry;
+    value = static_cast<typename Array::Scalar>(entry);
   }
 }
 
@@ -207,8 +228,9 @@ UnitCounts ReadUnitCounts(const v1::SummaryColumnData& data, Index units) {
   return UnitCounts::FromArray(ReadCountEntries(data, units));
 }
 
-Eigen::ArrayXd ReadReals(const v1::SummaryColumnData& data, Index units) {
-  Eigen::ArrayXd reals(units);
+Eigen::ArrayXd ReadRealEntries(const v1::SummaryColumnData& data,
+                               Index entries) {
+  Eigen::ArrayXd reals(entries);
   if (data.width() == sizeof(float)) {
     ReadEntries<float>(data.data(), &reals);
   } else {
@@ -217,43 +239,100 @@ Eigen::ArrayXd ReadReals(const v1::SummaryColumnData& data, Index units) {
   return reals;
 }
 
-void ReadColumns(const Columns& columns, core::UnitSummary* summary) {
-  const Index units = summary->unit_count();
-  const auto at = [&columns](v1::SummaryColumn column) -> const auto& {
-    return *columns.at(static_cast<std::size_t>(column));
-  };
-  const core::ColumnSet& set = summary->columns;
-  summary->observations =
-      ReadUnitCounts(at(v1::SUMMARY_COLUMN_OBSERVATIONS), units);
-  summary->non_finite =
-      ReadUnitCounts(at(v1::SUMMARY_COLUMN_NON_FINITE), units);
-  if (set.firings) {
-    summary->firings = ReadCounts(at(v1::SUMMARY_COLUMN_FIRINGS), units);
-  }
-  if (set.clusters) {
-    summary->clusters = ReadUnitCounts(at(v1::SUMMARY_COLUMN_CLUSTERS), units);
-  }
-  if (set.clusters && set.firings) {
-    summary->firing_clusters =
-        ReadCounts(at(v1::SUMMARY_COLUMN_FIRING_CLUSTERS), units);
-  }
-  if (set.gate) {
-    summary->positives = ReadCounts(at(v1::SUMMARY_COLUMN_POSITIVES), units);
-    summary->closed_high =
-        ReadCounts(at(v1::SUMMARY_COLUMN_CLOSED_HIGH), units);
-    summary->zeros = ReadCounts(at(v1::SUMMARY_COLUMN_ZEROS), units);
-  }
-  if (set.moments) {
-    summary->abs_sum = ReadReals(at(v1::SUMMARY_COLUMN_ABS_SUM), units);
-    summary->mean = ReadReals(at(v1::SUMMARY_COLUMN_MEAN), units);
-    summary->m2 = ReadReals(at(v1::SUMMARY_COLUMN_M2), units);
-    summary->min = ReadReals(at(v1::SUMMARY_COLUMN_MIN), units);
-    summary->max = ReadReals(at(v1::SUMMARY_COLUMN_MAX), units);
-  }
-  if (columns.at(v1::SUMMARY_COLUMN_PROVEN) != nullptr) {
-    summary->proven = ReadCounts(at(v1::SUMMARY_COLUMN_PROVEN), units);
-  }
+Eigen::ArrayXd ReadReals(const v1::SummaryColumnData& data, Index units) {
+  if (!IsUniform(data)) return ReadRealEntries(data, units);
+  return Eigen::ArrayXd::Constant(units, ReadRealEntries(data, 1)[0]);
 }
+
+// The columns of a summary, each in its place.
+class ColumnReader {
+ public:
+  ColumnReader(const Columns& columns, core::UnitSummary* summary)
+      : columns_(columns), summary_(*summary) {}
+
+  void ReadCounters() {
+    const core::ColumnSet& set = summary_.columns;
+    summary_.observations = UnitCountsOf(v1::SUMMARY_COLUMN_OBSERVATIONS);
+    summary_.non_finite = UnitCountsOf(v1::SUMMARY_COLUMN_NON_FINITE);
+    if (set.firings) summary_.firings = CountsOf(v1::SUMMARY_COLUMN_FIRINGS);
+    if (set.clusters) {
+      summary_.clusters = UnitCountsOf(v1::SUMMARY_COLUMN_CLUSTERS);
+    }
+    if (set.clusters && set.firings) {
+      summary_.firing_clusters =
+          CountsOrFirings(v1::SUMMARY_COLUMN_FIRING_CLUSTERS);
+    }
+    if (set.gate) ReadGate();
+    if (columns_.at(v1::SUMMARY_COLUMN_PROVEN) != nullptr) {
+      summary_.proven = CountsOf(v1::SUMMARY_COLUMN_PROVEN);
+    }
+  }
+
+  absl::Status ReadMoments() {
+    if (!summary_.columns.moments) return absl::OkStatus();
+    summary_.mean = RealsOf(v1::SUMMARY_COLUMN_MEAN);
+    summary_.m2 = RealsOf(v1::SUMMARY_COLUMN_M2);
+    summary_.min = RealsOf(v1::SUMMARY_COLUMN_MIN);
+    summary_.max = RealsOf(v1::SUMMARY_COLUMN_MAX);
+    if (IsDerived(At(v1::SUMMARY_COLUMN_ABS_SUM))) return DeriveAbsSum();
+    summary_.abs_sum = RealsOf(v1::SUMMARY_COLUMN_ABS_SUM);
+    return absl::OkStatus();
+  }
+
+ private:
+  [[nodiscard]] const v1::SummaryColumnData& At(
+      v1::SummaryColumn column) const {
+    return *columns_.at(static_cast<std::size_t>(column));
+  }
+  [[nodiscard]] CountArray CountsOf(v1::SummaryColumn column) const {
+    return ReadCounts(At(column), summary_.unit_count());
+  }
+  [[nodiscard]] UnitCounts UnitCountsOf(v1::SummaryColumn column) const {
+    return ReadUnitCounts(At(column), summary_.unit_count());
+  }
+  [[nodiscard]] Eigen::ArrayXd RealsOf(v1::SummaryColumn column) const {
+    return ReadReals(At(column), summary_.unit_count());
+  }
+  [[nodiscard]] CountArray CountsOrFirings(v1::SummaryColumn column) const {
+    return IsDerived(At(column)) ? summary_.firings : CountsOf(column);
+  }
+
+  void ReadGate() {
+    summary_.positives = CountsOrFirings(v1::SUMMARY_COLUMN_POSITIVES);
+    summary_.closed_high = CountsOf(v1::SUMMARY_COLUMN_CLOSED_HIGH);
+    if (IsDerived(At(v1::SUMMARY_COLUMN_ZEROS))) {
+      // Wraps where there are more positives than observations, which is
+      // refused.
+      summary_.zeros = summary_.observations.ToArray() - summary_.positives;
+    } else {
+      summary_.zeros = CountsOf(v1::SUMMARY_COLUMN_ZEROS);
+    }
+  }
+
+  absl::Status DeriveAbsSum() {
+    const bool narrow = At(v1::SUMMARY_COLUMN_MEAN).width() == sizeof(float);
+    summary_.abs_sum.resize(summary_.unit_count());
+    for (Index i = 0; i < summary_.unit_count(); ++i) {
+      const std::uint64_t count = summary_.observations[i];
+      if (count > 0 && summary_.min[i] < 0.0 && summary_.max[i] > 0.0) {
+        return FieldError(
+            "columns",
+            absl::StrCat("ABS_SUM cannot be derived: the values of unit ", i,
+                         " are of both signs"));
+      }
+      const double sum =
+          std::abs(summary_.mean[i]) * static_cast<double>(count);
+      summary_.abs_sum[i] =
+          narrow && sum <= double{std::numeric_limits<float>::max()}
+              ? static_cast<double>(static_cast<float>(sum))
+              : sum;
+    }
+    return absl::OkStatus();
+  }
+
+  const Columns& columns_;
+  core::UnitSummary& summary_;
+};
 
 // Where nothing was observed the figures are the identity, whatever the sender
 // wrote there.
@@ -283,8 +362,10 @@ absl::StatusOr<core::UnitSummary> DecodeSummary(const v1::UnitSummary& summary,
   const auto found = FindColumns(summary, set, width);
   if (!found.ok()) return found.status();
 
-  core::UnitSummary decoded(width, set);
-  ReadColumns(*found, &decoded);
+  auto decoded = core::UnitSummary::Unfilled(width, set);
+  ColumnReader reader(*found, &decoded);
+  reader.ReadCounters();
+  if (absl::Status status = reader.ReadMoments(); !status.ok()) return status;
   ClearUnobserved(&decoded);
   if (absl::Status status = CheckPlausible(decoded); !status.ok()) {
     return status;

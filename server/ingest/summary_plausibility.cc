@@ -20,20 +20,31 @@ using core::UnitCounts;
 // window cannot wrap and turn k <= n around.
 constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 40U;
 
+// Without a branch: nearly every unit passes, and there are many.
+bool AreAtMost(const CountArray& counts, const CountArray& bound) {
+  bool exceeds = false;
+  for (Index i = 0; i < counts.size(); ++i) exceeds |= counts[i] > bound[i];
+  return !exceeds;
+}
+
+bool AreAtMost(const CountArray& counts, const UnitCounts& bound) {
+  if (bound.is_uniform()) return counts.maxCoeff() <= bound.Max();
+  return AreAtMost(counts, bound.ToArray());
+}
+
 // Fails where counts[i] > bound[i] for some unit; an absent column has no
 // entries and passes.
 template <typename Bound>
 absl::Status CheckAtMost(v1::SummaryColumn column, const CountArray& counts,
                          v1::SummaryColumn bound_column, const Bound& bound) {
-  for (Index i = 0; i < counts.size(); ++i) {
-    if (counts[i] <= bound[i]) continue;
-    return FieldError(
-        "columns",
-        absl::StrCat(v1::SummaryColumn_Name(column), " of unit ", i, " is ",
-                     counts[i], "; at most ",
-                     v1::SummaryColumn_Name(bound_column), ", ", bound[i]));
-  }
-  return absl::OkStatus();
+  if (counts.size() == 0 || AreAtMost(counts, bound)) return absl::OkStatus();
+  Index unit = 0;
+  while (counts[unit] <= bound[unit]) ++unit;
+  return FieldError(
+      "columns",
+      absl::StrCat(v1::SummaryColumn_Name(column), " of unit ", unit, " is ",
+                   counts[unit], "; at most ",
+                   v1::SummaryColumn_Name(bound_column), ", ", bound[unit]));
 }
 
 absl::Status CheckCeiling(v1::SummaryColumn column, const UnitCounts& counts) {
@@ -99,7 +110,21 @@ absl::Status RealError(v1::SummaryColumn column, Index unit, double value,
                               " is ", value, "; must be ", wanted));
 }
 
-absl::Status CheckReals(const core::UnitSummary& summary, Index unit) {
+// Without a branch, too.
+bool AreReals(const core::UnitSummary& summary, Index unit) {
+  const double abs_sum = summary.abs_sum[unit];
+  const double mean = summary.mean[unit];
+  const double m2 = summary.m2[unit];
+  const double min = summary.min[unit];
+  const double max = summary.max[unit];
+  // The difference of a number from itself is zero only if it is finite.
+  const double nothing = (abs_sum - abs_sum) + (mean - mean) + (m2 - m2) +
+                         (min - min) + (max - max);
+  return (nothing == 0.0) & (abs_sum >= 0.0) & (m2 >= 0.0) & (min <= max);
+}
+
+// Requires: not AreReals().
+absl::Status ExplainReals(const core::UnitSummary& summary, Index unit) {
   const std::array<std::pair<v1::SummaryColumn, double>, 5> reals{
       {{v1::SUMMARY_COLUMN_ABS_SUM, summary.abs_sum[unit]},
        {v1::SUMMARY_COLUMN_MEAN, summary.mean[unit]},
@@ -117,20 +142,15 @@ absl::Status CheckReals(const core::UnitSummary& summary, Index unit) {
     return RealError(v1::SUMMARY_COLUMN_M2, unit, summary.m2[unit],
                      "not negative");
   }
-  if (summary.min[unit] > summary.max[unit]) {
-    return RealError(v1::SUMMARY_COLUMN_MIN, unit, summary.min[unit],
-                     "at most SUMMARY_COLUMN_MAX");
-  }
-  return absl::OkStatus();
+  return RealError(v1::SUMMARY_COLUMN_MIN, unit, summary.min[unit],
+                   "at most SUMMARY_COLUMN_MAX");
 }
 
 absl::Status CheckMoments(const core::UnitSummary& summary) {
   if (!summary.columns.moments) return absl::OkStatus();
   for (Index i = 0; i < summary.unit_count(); ++i) {
-    if (summary.observations[i] == 0) continue;
-    if (absl::Status status = CheckReals(summary, i); !status.ok()) {
-      return status;
-    }
+    if (summary.observations[i] == 0 || AreReals(summary, i)) continue;
+    return ExplainReals(summary, i);
   }
   return absl::OkStatus();
 }

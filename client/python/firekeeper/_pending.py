@@ -9,9 +9,10 @@ class Column(NamedTuple):
     """One statistic, ready to be sent.
 
     Attributes:
-        width: bytes of one entry: 1, 2, 4 or 8 for counts, 4 or 8 for reals.
-        data: little-endian entries, one for every unit, or of a count a single one that
-            holds for every unit.
+        width: bytes of one entry: 1, 2, 4 or 8 for counts, 4 or 8 for reals; 0 where it
+            follows from other columns (summary.proto).
+        data: little-endian entries, one for every unit, or a single one that holds for
+            every unit.
     """
 
     width: int

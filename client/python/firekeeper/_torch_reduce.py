@@ -6,7 +6,6 @@ The integers equal those of the native library.
 
 from __future__ import annotations
 
-import ctypes
 import math
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -15,8 +14,9 @@ import torch
 from firekeeper._columns import SummaryColumn
 from firekeeper._firing_rule import FiringKind, ReductionRule
 from firekeeper._layout import Roles, roles_of
-from firekeeper._pending import Column, Summary
+from firekeeper._pending import Summary
 from firekeeper._stored_limits import StoredLimits, stored_limits
+from firekeeper._torch_columns import EXTREMES, REALS, encode_columns
 from firekeeper._torch_sample import sample, sketch_of
 
 # Zeros may be underflow where the largest |stored value| is below this many times the
@@ -37,9 +37,6 @@ _LARGEST = {
 # a processor's cache, and be few launches and bounded memory on any other device.
 _HOST_BLOCK_ENTRIES = 1 << 17
 _DEVICE_BLOCK_ENTRIES = 1 << 23
-
-_EXTREMES = (SummaryColumn.MIN, SummaryColumn.MAX)
-_REALS = (SummaryColumn.ABS_SUM, SummaryColumn.MEAN, SummaryColumn.M2, *_EXTREMES)
 
 _Rows = Dict[SummaryColumn, torch.Tensor]
 
@@ -117,12 +114,12 @@ class _TorchSummary:
         if self._arrived is not None:
             self._arrived.synchronize()
         host = self._packed.cpu()
-        columns = {
-            int(column): _encode_real(row.view(torch.float64), column in _EXTREMES)
-            if column in _REALS
-            else _encode_count(row)
-            for column, row in zip(self._columns, host)
-        }
+        columns = encode_columns(
+            {
+                column: row.view(torch.float64) if column in REALS else row
+                for column, row in zip(self._columns, host)
+            }
+        )
         cluster_is_step = SummaryColumn.CLUSTERS not in self._columns
         return Summary(host.shape[1], columns, cluster_is_step, sketch_of(self._values.cpu()))
 
@@ -235,7 +232,7 @@ def _columns_of(rule: ReductionRule, keeps_clusters: bool) -> List[SummaryColumn
         SummaryColumn.CLOSED_HIGH: has.gate,
         SummaryColumn.ZEROS: has.gate,
         SummaryColumn.NON_FINITE: True,
-        **{column: has.moments for column in _REALS},
+        **{column: has.moments for column in REALS},
     }
     return [column for column, is_wanted in wanted.items() if is_wanted]
 
@@ -243,7 +240,7 @@ def _columns_of(rule: ReductionRule, keeps_clusters: bool) -> List[SummaryColumn
 def _of_nothing(columns: Sequence[SummaryColumn], units: int) -> torch.Tensor:
     """[columns, units] int64 on the host: the summary of no entries."""
     packed = torch.zeros((len(columns), units), dtype=torch.int64)
-    for column, extreme in zip(_EXTREMES, (math.inf, -math.inf)):
+    for column, extreme in zip(EXTREMES, (math.inf, -math.inf)):
         if column in columns:
             packed[columns.index(column)].view(torch.float64).fill_(extreme)
     return packed
@@ -370,34 +367,3 @@ def _moment_rows(
 def _pack(rows: _Rows, columns: Sequence[SummaryColumn]) -> torch.Tensor:
     """[columns, units] int64, reals by their bits."""
     return torch.stack([rows[column].contiguous().view(torch.int64) for column in columns])
-
-
-def _encode_count(row: torch.Tensor) -> Column:
-    """[units] int64 on the host in the narrowest width; one entry where all agree."""
-    if row.numel() == 0:
-        return Column(1, b"")
-    least, greatest = int(row.min()), int(row.max())
-    width = next(width for width in (1, 2, 4, 8) if greatest < 1 << (8 * width))
-    if least == greatest:
-        return Column(width, greatest.to_bytes(width, "little"))
-    # The low bytes of each entry: torch has no unsigned types to convert to.
-    narrow = row.view(_BY_WIDTH[width])[:: 8 // width]
-    return Column(width, _bytes_of(narrow))
-
-
-_BY_WIDTH = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-
-
-def _encode_real(row: torch.Tensor, may_be_single: bool) -> Column:
-    """[units] float64 on the host; 4 bytes an entry where allowed and exact for all."""
-    if may_be_single:
-        single = row.float()
-        if bool((single.double() == row).all()):
-            return Column(4, _bytes_of(single))
-    return Column(8, _bytes_of(row))
-
-
-def _bytes_of(values: torch.Tensor) -> bytes:
-    """The memory of a tensor on the host. Not by way of numpy, which may be missing."""
-    dense = values.contiguous()
-    return ctypes.string_at(dense.data_ptr(), dense.numel() * dense.element_size())

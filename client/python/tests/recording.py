@@ -6,6 +6,7 @@ import struct
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
+from firekeeper._columns import SummaryColumn
 from firekeeper._observer import Problem
 from firekeeper._pending import Summary
 from firekeeper._places import Selection
@@ -29,8 +30,18 @@ class Recorded(NamedTuple):
     def counts(self, column: int) -> List[int]:
         """A count column, one entry a unit."""
         width, data = self.summary.columns[column]
+        if width == 0:
+            return self._derived(SummaryColumn(column))
         values = list(struct.unpack(f"<{len(data) // width}{_FORMATS[width]}", data))
         return values * self.summary.unit_count if len(values) == 1 else values
+
+    def _derived(self, column: SummaryColumn) -> List[int]:
+        firings = self.counts(SummaryColumn.FIRINGS)
+        if column != SummaryColumn.ZEROS:
+            return firings
+        observations = self.counts(SummaryColumn.OBSERVATIONS)
+        positives = self.counts(SummaryColumn.POSITIVES)
+        return [n - k for n, k in zip(observations, positives)]
 
 
 class RecordingSender:

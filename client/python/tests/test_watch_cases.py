@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import struct
 import subprocess
 import sys
 import weakref
@@ -16,6 +15,7 @@ import torch
 from firekeeper import _launch_token
 from firekeeper._vocabulary import Phase, Signal
 from recording import Recorded, Recording
+from reduction_cases import decode
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -47,8 +47,7 @@ def keys(seen: List[Recorded]) -> List[Tuple[int, int]]:
 
 def magnitude(seen: Recorded) -> float:
     """Sum of |v| over all units."""
-    width, raw = seen.summary.columns[ABS_SUM]
-    return sum(struct.unpack(f"<{len(raw) // width}{'f' if width == 4 else 'd'}", raw))
+    return sum(decode(seen.summary)[ABS_SUM])
 
 
 class Axes(nn.Module):

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -51,6 +52,10 @@ Decoded Decode(const v1::UnitSummary& proto) {
     auto& values = decoded.values[column.column()];
     decoded.widths[column.column()] = column.width();
     const bool real = column.column() >= v1::SUMMARY_COLUMN_ABS_SUM;
+    if (column.width() == 0) {
+      EXPECT_EQ(column.data(), "");
+      continue;
+    }
     EXPECT_EQ(column.data().size() % column.width(), 0U);
     if (real) {
       ReadReals(column, &values);
@@ -89,8 +94,8 @@ TEST(SummaryEncodingTest, CarriesEveryColumnOfATensor) {
   EXPECT_EQ(column(v1::SUMMARY_COLUMN_OBSERVATIONS), Values{3});
   EXPECT_EQ(column(v1::SUMMARY_COLUMN_FIRINGS), (Values{2, 1}));
   EXPECT_EQ(column(v1::SUMMARY_COLUMN_CLUSTERS), Values{3});
-  EXPECT_EQ(column(v1::SUMMARY_COLUMN_FIRING_CLUSTERS), (Values{2, 1}));
-  EXPECT_EQ(column(v1::SUMMARY_COLUMN_POSITIVES), (Values{2, 1}));
+  EXPECT_EQ(decoded.widths.at(v1::SUMMARY_COLUMN_FIRING_CLUSTERS), 0U);
+  EXPECT_EQ(decoded.widths.at(v1::SUMMARY_COLUMN_POSITIVES), 0U);
   EXPECT_EQ(column(v1::SUMMARY_COLUMN_CLOSED_HIGH), Values{0});
   EXPECT_EQ(column(v1::SUMMARY_COLUMN_ZEROS), (Values{1, 0}));
   EXPECT_EQ(column(v1::SUMMARY_COLUMN_NON_FINITE), Values{0});
@@ -173,6 +178,7 @@ TEST(SummaryEncodingTest, AUniformCountIsOneEntry) {
 
 TEST(SummaryEncodingTest, ExtremesAreNarrowOnlyWhereThatIsExact) {
   core::UnitSummary summary(2, kAll);
+  summary.observations.AddUniform(1);
   summary.min << -0.5, std::numeric_limits<double>::infinity();
   summary.max << 0.1, -std::numeric_limits<double>::infinity();
 
@@ -183,6 +189,127 @@ TEST(SummaryEncodingTest, ExtremesAreNarrowOnlyWhereThatIsExact) {
   EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_MAX)[0], 0.1);
   EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_MIN)[1],
             std::numeric_limits<double>::infinity());
+}
+
+// Two units of `observations` values each, of both signs.
+core::UnitSummary SignedSummary(std::uint64_t observations) {
+  core::UnitSummary summary(2, kAll);
+  summary.observations.AddUniform(observations);
+  summary.min << -2.0, -1.0;
+  summary.max << 1.0, 2.0;
+  return summary;
+}
+
+TEST(SummaryEncodingTest, CountsThatDifferAreNotDerived) {
+  core::UnitSummary summary = SignedSummary(4);
+  summary.firings << 3, 2;
+  summary.firing_clusters << 2, 2;
+  summary.positives << 2, 2;
+  summary.zeros << 1, 0;
+
+  const Decoded decoded = Decode(EncodeSummary(summary));
+
+  using Values = std::vector<double>;
+  EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_FIRING_CLUSTERS), Values{2});
+  EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_POSITIVES), Values{2});
+  EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_ZEROS), (Values{1, 0}));
+}
+
+TEST(SummaryEncodingTest, ZerosAreDerivedWhereNothingIsNegative) {
+  core::UnitSummary summary = SignedSummary(4);
+  summary.positives << 3, 1;
+  summary.zeros << 1, 3;
+
+  EXPECT_EQ(Decode(EncodeSummary(summary)).widths.at(v1::SUMMARY_COLUMN_ZEROS),
+            0U);
+}
+
+TEST(SummaryEncodingTest, ASumIsDerivedWhereEveryUnitHasOneSign) {
+  core::UnitSummary summary = SignedSummary(4);
+  summary.min << 0.0, -2.0;
+  summary.max << 1.0, 0.0;
+  const auto width = [&summary] {
+    return Decode(EncodeSummary(summary)).widths.at(v1::SUMMARY_COLUMN_ABS_SUM);
+  };
+  EXPECT_EQ(width(), 0U);
+
+  summary.max[1] = 0.5;
+
+  EXPECT_EQ(width(), 4U);
+}
+
+TEST(SummaryEncodingTest, SumsAreRoundedToBinary32WhereItHoldsThem) {
+  core::UnitSummary summary = SignedSummary(4);
+  summary.abs_sum << 0.1, 0.2;
+  summary.m2 << 0.1, 1e39;
+
+  const Decoded decoded = Decode(EncodeSummary(summary));
+
+  EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_ABS_SUM),
+            (std::vector<double>{double{0.1F}, double{0.2F}}));
+  EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_M2),
+            (std::vector<double>{0.1, 1e39}))
+      << "beyond binary32";
+  summary.m2 << 0.1, 1e-40;
+  EXPECT_EQ(Decode(EncodeSummary(summary)).widths.at(v1::SUMMARY_COLUMN_M2), 8U)
+      << "binary32 would keep a few digits of it";
+}
+
+TEST(SummaryEncodingTest, AMeanIsRoundedByAThousandthOfTheDeviationAtMost) {
+  core::UnitSummary summary = SignedSummary(4);
+  summary.mean << 1.1, 1.1;
+  const double moved = double{1.1F} - 1.1;
+  const double deviation = 1024.0 * std::abs(moved);
+  const auto width = [&summary] {
+    return Decode(EncodeSummary(summary)).widths.at(v1::SUMMARY_COLUMN_MEAN);
+  };
+  summary.m2 << 4.0, 4.0 * deviation * deviation * 1.001;
+  EXPECT_EQ(width(), 4U);
+
+  summary.m2[1] = 4.0 * deviation * deviation * 0.999;
+
+  EXPECT_EQ(width(), 8U);
+}
+
+TEST(SummaryEncodingTest, AMeanThatBinary32DoesNotReachIsNotRounded) {
+  core::UnitSummary summary = SignedSummary(4);
+  for (const double mean : {1e-301, 1e-41, 1e39}) {
+    summary.mean << mean, 1.0;
+    summary.m2 << mean * mean, 1.0;
+
+    const Decoded decoded = Decode(EncodeSummary(summary));
+
+    EXPECT_EQ(decoded.values.at(v1::SUMMARY_COLUMN_MEAN)[0], mean);
+  }
+}
+
+TEST(SummaryEncodingTest, AUniformRealIsOneEntryWhateverUnobservedUnitsHave) {
+  core::UnitSummary summary = SignedSummary(0);
+  summary.observations = core::UnitCounts::FromArray(core::CountArray{{4, 0}});
+  summary.min << -2.0, std::numeric_limits<double>::infinity();
+
+  EXPECT_EQ(Decode(EncodeSummary(summary)).values.at(v1::SUMMARY_COLUMN_MIN),
+            std::vector<double>{-2.0});
+}
+
+TEST(SummaryEncodingTest, ReluActivationsTakeThirteenBytesAUnit) {
+  constexpr core::Index kManyUnits = 1000;
+  core::UnitSummary summary(kManyUnits, kAll);
+  summary.observations.AddUniform(64);
+  summary.clusters.AddUniform(64);
+  for (core::Index i = 0; i < kManyUnits; ++i) {
+    const auto fired = static_cast<std::uint64_t>(i % 65);
+    summary.firings[i] = summary.firing_clusters[i] = summary.positives[i] =
+        fired;
+    summary.zeros[i] = 64 - fired;
+    const auto size = static_cast<double>(i % 65);
+    summary.mean[i] = 0.1 * size;
+    summary.m2[i] = 0.3 * size;
+    summary.min[i] = 0.0;
+    summary.max[i] = static_cast<double>(static_cast<float>(0.7 * size));
+  }
+
+  EXPECT_LT(EncodeSummary(summary).ByteSizeLong(), 13U * kManyUnits + 120U);
 }
 
 }  // namespace

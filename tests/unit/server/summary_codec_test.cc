@@ -200,9 +200,11 @@ INSTANTIATE_TEST_SUITE_P(
                      ColumnOf(s, SUMMARY_COLUMN_OBSERVATIONS).clear_data();
                    },
                    "columns[0].data", "has 0 bytes; must have 1 or 4"},
-        SummaryRow{"OneRealForAll",
-                   [](auto& s) { SetReals(s, SUMMARY_COLUMN_MEAN, {1.0}); },
-                   "columns[9].data", "has 8 bytes; must have 32"}),
+        SummaryRow{"TwoRealsForAll",
+                   [](auto& s) {
+                     SetReals(s, SUMMARY_COLUMN_MEAN, {1.0, 1.0});
+                   },
+                   "columns[9].data", "has 16 bytes; must have 8 or 32"}),
     NameOf<v1::UnitSummary>);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -384,6 +386,106 @@ TEST(DecodeSummaryTest, OneEntryStandsForEveryUnit) {
 
   ASSERT_THAT(decoded, IsOk());
   EXPECT_THAT(decoded->firings, ElementsAre(2, 2, 2, 2));
+}
+
+TEST(DecodeSummaryTest, OneRealStandsForEveryUnit) {
+  v1::UnitSummary summary = MakeSummary();
+  SetReals(summary, SUMMARY_COLUMN_MIN, {0.0});
+
+  const auto decoded = Decode(summary);
+
+  ASSERT_THAT(decoded, IsOk());
+  EXPECT_THAT(decoded->min, ElementsAre(0.0, 0.0, 0.0, 0.0));
+}
+
+void Derive(v1::UnitSummary& summary, v1::SummaryColumn column) {
+  ColumnOf(summary, column).set_width(0);
+  ColumnOf(summary, column).clear_data();
+}
+
+// FIRINGS, FIRING_CLUSTERS and POSITIVES of its ReLU agree.
+TEST(DecodeSummaryTest, DerivesWhatFollowsFromOtherColumns) {
+  v1::UnitSummary summary = MakeSummary();
+  for (const v1::SummaryColumn column :
+       {SUMMARY_COLUMN_FIRING_CLUSTERS, SUMMARY_COLUMN_POSITIVES,
+        SUMMARY_COLUMN_ZEROS, SUMMARY_COLUMN_ABS_SUM}) {
+    Derive(summary, column);
+  }
+
+  const auto decoded = Decode(summary);
+
+  ASSERT_THAT(decoded, IsOk());
+  EXPECT_THAT(decoded->firing_clusters, ElementsAre(2, 1, 1, 0));
+  EXPECT_THAT(decoded->positives, ElementsAre(2, 1, 1, 0));
+  EXPECT_THAT(decoded->zeros, ElementsAre(0, 1, 1, 2));
+  EXPECT_THAT(decoded->abs_sum, ElementsAre(2.0, 1.0, 2.0, 0.0));
+  EXPECT_EQ(core::Fingerprint(*decoded),
+            core::Fingerprint(*Decode(MakeSummary())));
+}
+
+TEST(DecodeSummaryTest, ADerivedSumIsAsPreciseAsTheMean) {
+  v1::UnitSummary summary = MakeSummary();
+  Derive(summary, SUMMARY_COLUMN_ABS_SUM);
+  SetCounts(summary, SUMMARY_COLUMN_OBSERVATIONS, {3, 3, 3, 3});
+  SetReals(summary, SUMMARY_COLUMN_MEAN, {0.1, 0.1, 0.1, 0.1});
+  EXPECT_EQ(Decode(summary)->abs_sum[0], 0.1 * 3.0);
+
+  v1::SummaryColumnData& mean = ColumnOf(summary, SUMMARY_COLUMN_MEAN);
+  mean.set_width(4);
+  mean.set_data(BytesOf(std::array{0.1F, 3e38F, -3e38F, 1e-40F}));
+  SetReals(summary, SUMMARY_COLUMN_MIN, {0.0, 0.0, -4e38, 0.0});
+  SetReals(summary, SUMMARY_COLUMN_MAX, {1.0, 4e38, -1e38, 1.0});
+
+  const auto decoded = Decode(summary);
+
+  ASSERT_THAT(decoded, IsOk());
+  EXPECT_EQ(decoded->abs_sum[0],
+            static_cast<double>(static_cast<float>(double{0.1F} * 3.0)));
+  EXPECT_EQ(decoded->abs_sum[1], double{3e38F} * 3.0) << "no binary32 holds it";
+  EXPECT_EQ(decoded->abs_sum[2], double{3e38F} * 3.0);
+}
+
+TEST(DecodeSummaryTest, ASumOfBothSignsCannotBeDerived) {
+  v1::UnitSummary summary = MakeSummary();
+  Derive(summary, SUMMARY_COLUMN_ABS_SUM);
+  SetReals(summary, SUMMARY_COLUMN_MIN, {1.0, -1.0, 0.0, 0.0});
+
+  EXPECT_THAT(Decode(summary),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("ABS_SUM cannot be derived: the values of "
+                                 "unit 1 are of both signs")));
+}
+
+TEST(DecodeSummaryTest, ADerivedColumnHasNoData) {
+  v1::UnitSummary summary = MakeSummary();
+  ColumnOf(summary, SUMMARY_COLUMN_ZEROS).set_width(0);
+
+  EXPECT_THAT(Decode(summary),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("a derived column has none")));
+}
+
+TEST(DecodeSummaryTest, MorePositivesThanObservationsAreRefused) {
+  v1::UnitSummary summary = MakeSummary();
+  Derive(summary, SUMMARY_COLUMN_ZEROS);
+  SetCounts(summary, SUMMARY_COLUMN_POSITIVES, {3, 1, 1, 0});
+
+  EXPECT_THAT(Decode(summary),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("SUMMARY_COLUMN_POSITIVES of unit 0 is 3")));
+}
+
+TEST(DecodeSummaryTest, WithoutFiringsPositivesFollowFromNothing) {
+  core::ColumnSet columns = kAllColumns;
+  columns.firings = false;
+  v1::UnitSummary summary = MakeSummary();
+  RemoveColumn(summary, SUMMARY_COLUMN_FIRINGS);
+  RemoveColumn(summary, SUMMARY_COLUMN_FIRING_CLUSTERS);
+  Derive(summary, SUMMARY_COLUMN_POSITIVES);
+
+  EXPECT_THAT(Decode(summary, columns),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("is 0; must be 1, 2, 4 or 8")));
 }
 
 TEST(DecodeSummaryTest, ColumnsMayComeInAnyOrder) {
