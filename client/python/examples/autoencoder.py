@@ -33,7 +33,7 @@ class Autoencoder(nn.Module):
 
 def main() -> None:
     """The command line."""
-    arguments = options.parser(__doc__, run="autoencoder", epochs=80).parse_args()
+    arguments = options.parser(__doc__, run="autoencoder", epochs=96).parse_args()
     torch.manual_seed(arguments.seed)
     x = digits.load().train_x
     model = Autoencoder()

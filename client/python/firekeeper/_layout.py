@@ -47,9 +47,14 @@ def roles_of(
             f"mask has the shape {list(mask_shape)}; that of the tensor without the unit "
             f"axis is {others}"
         )
+    check_scale(scale)
+    return Roles(unit, cluster, math.prod(others))
+
+
+def check_scale(scale: float) -> None:
+    """Raises ValueError for a scale that is not allowed."""
     if not (math.isfinite(scale) and scale > 0.0):
         raise ValueError(f"scale is {scale}; it must be finite and positive")
-    return Roles(unit, cluster, math.prod(others))
 
 
 def _axis(name: str, axis: int, rank: int) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import pathlib
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from firekeeper._firing_rule import FiringKind, FiringRule, ReductionRule
-from firekeeper._layout import Roles, roles_of
+from firekeeper._layout import check_scale, roles_of
 from firekeeper._pending import Column, Sketch, Summary
 from firekeeper._vocabulary import ActivationSpec, Signal
 
@@ -17,6 +18,7 @@ LIBRARY_VARIABLE = "FIREKEEPER_REDUCE_LIBRARY"
 
 _ABI_VERSION = 2
 _ERROR_SIZE = 256
+_ErrorText = ctypes.c_char * _ERROR_SIZE
 _BYTES_PER_UNIT = 80  # thirteen columns, most of them narrow
 
 _DTYPES = {"float64": 1, "float32": 2, "float16": 3, "bfloat16": 4}
@@ -174,32 +176,56 @@ class _NativeSummary:
         self._free()
 
 
-class _Borrowed:
+class _Plan(NamedTuple):
+    """What reductions of tensors of one form have in common.
+
+    Attributes:
+        c_tensor: without an address, a mask and a scale; holds the numbers it points to.
+        units: entries of the unit axis.
+        samples: observations of one unit, valid or not.
+    """
+
+    c_tensor: _Tensor
+    units: int
+    samples: int
+
+
+# A training step brings the same shapes again and again.
+@functools.lru_cache(maxsize=1024)
+def _plan(
+    shape: Tuple[int, ...],
+    strides: Tuple[int, ...],
+    dtype: Any,
+    entry_bytes: int,
+    unit_axis: int,
+    cluster_axis: Optional[int],
+    mask_shape: Optional[Tuple[int, ...]],
+) -> _Plan:
+    """Strides count units of ``entry_bytes``.
+
+    Raises:
+        ValueError: an argument is not allowed; the text names it.
+    """
+    roles = roles_of(shape, unit_axis, cluster_axis, mask_shape, 1.0)
+    numbers = ctypes.c_int64 * len(shape)
+    c_tensor = _Tensor(
+        shape=numbers(*shape),
+        strides=numbers(*(stride * entry_bytes for stride in strides)),
+        mask_entry_bits=8,
+        dtype=_dtype_number(dtype),
+        rank=len(shape),
+        unit_axis=roles.unit_axis,
+        cluster_axis=-1 if roles.cluster_axis is None else roles.cluster_axis,
+    )
+    return _Plan(c_tensor, shape[roles.unit_axis], roles.rows)
+
+
+class _Borrowed(NamedTuple):
     """A tensor as the library sees it, with everything that must outlive the call."""
 
-    def __init__(self, tensor: Any, mask: Any, dtype: int, scale: float) -> None:
-        self._kept = (tensor, mask)
-        self.shape: Tuple[int, ...] = tuple(tensor.shape)
-        rank = len(self.shape)
-        numbers = ctypes.c_int64 * rank
-        self.c_tensor = _Tensor(
-            _address(tensor),
-            numbers(*self.shape),
-            numbers(*_byte_strides(tensor)),
-            None if mask is None else _address(mask),
-            0 if mask is None else _entry_count(mask),
-            8,
-            dtype,
-            rank,
-            0,
-            -1,
-            scale,
-        )
-
-    def assign(self, roles: Roles) -> None:
-        self.c_tensor.unit_axis = roles.unit_axis
-        if roles.cluster_axis is not None:
-            self.c_tensor.cluster_axis = roles.cluster_axis
+    c_tensor: _Tensor
+    plan: _Plan
+    kept: Tuple[Any, Any]
 
 
 class NativeReducer:
@@ -239,15 +265,15 @@ class NativeReducer:
         Raises:
             ValueError: an argument is not allowed; the text names it.
         """
-        borrowed, roles = self._borrow(tensor, unit_axis, cluster_axis, mask, scale)
-        error = ctypes.create_string_buffer(_ERROR_SIZE)
+        borrowed = _borrow(tensor, unit_axis, cluster_axis, mask, scale)
+        error = _ErrorText()
         handle = self._library.fk_reduce(
             ctypes.byref(borrowed.c_tensor),
             ctypes.byref(_rule_of(rule)),
             error,
             _ERROR_SIZE,
         )
-        return self._summary(handle, error, borrowed.shape[roles.unit_axis], roles.rows)
+        return self._summary(handle, error, borrowed.plan)
 
     def reduce_weight(
         self,
@@ -275,10 +301,10 @@ class NativeReducer:
         Raises:
             ValueError: an argument is not allowed; the text names it.
         """
-        of_weight, roles = self._borrow(weight, unit_axis, None, None, 1.0)
-        of_inputs, _ = self._borrow(inputs, input_unit_axis, None, None, 1.0)
-        of_bias = None if bias is None else self._borrow(bias, 0, None, None, 1.0)[0]
-        error = ctypes.create_string_buffer(_ERROR_SIZE)
+        of_weight = _borrow(weight, unit_axis, None, None, 1.0)
+        of_inputs = _borrow(inputs, input_unit_axis, None, None, 1.0)
+        of_bias = None if bias is None else _borrow(bias, 0, None, None, 1.0)
+        error = _ErrorText()
         handle = self._library.fk_reduce_weight(
             ctypes.byref(of_weight.c_tensor),
             None if of_bias is None else ctypes.byref(of_bias.c_tensor),
@@ -287,7 +313,7 @@ class NativeReducer:
             error,
             _ERROR_SIZE,
         )
-        return self._summary(handle, error, of_weight.shape[roles.unit_axis], roles.rows)
+        return self._summary(handle, error, of_weight.plan)
 
     def firing_rule(self, signal: Signal, activation: ActivationSpec) -> FiringRule:
         """The library's own rule, which ``firing_rule_for`` equals."""
@@ -303,23 +329,44 @@ class NativeReducer:
             FiringKind(limits.kind), limits.low, limits.high, limits.hole_low, limits.hole_high
         )
 
-    @staticmethod
-    def _borrow(
-        tensor: Any, unit_axis: int, cluster_axis: Optional[int], mask: Any, scale: float
-    ) -> Tuple[_Borrowed, Roles]:
-        roles = roles_of(
-            tensor.shape, unit_axis, cluster_axis, None if mask is None else mask.shape, scale
-        )
-        borrowed = _Borrowed(*_host_parts(tensor, mask), scale)
-        borrowed.assign(roles)
-        return borrowed, roles
-
     def _summary(
-        self, handle: Optional[int], error: ctypes.Array[ctypes.c_char], units: int, samples: int
+        self, handle: Optional[int], error: ctypes.Array[ctypes.c_char], plan: _Plan
     ) -> _NativeSummary:
         if not handle:
             raise ValueError(error.value.decode(errors="replace"))
-        return _NativeSummary(self._library, handle, units, samples)
+        return _NativeSummary(self._library, handle, plan.units, plan.samples)
+
+
+def _borrow(
+    tensor: Any, unit_axis: int, cluster_axis: Optional[int], mask: Any, scale: float
+) -> _Borrowed:
+    if scale != 1.0:
+        check_scale(scale)
+    mask_shape = None if mask is None else tuple(mask.shape)
+    if _is_torch(tensor):
+        if not tensor.is_cpu or str(tensor.layout) != "torch.strided":
+            raise ValueError(
+                f"tensor is {tensor.layout} on {tensor.device}; it must be strided on the cpu"
+            )
+        if tensor.is_neg():  # lies in memory with the other sign
+            tensor = tensor.resolve_neg()
+        strides, entry_bytes = tensor.stride(), tensor.element_size()
+        address = tensor.data_ptr()
+    else:
+        strides, entry_bytes = tensor.strides, 1
+        address = tensor.__array_interface__["data"][0]
+    plan = _plan(
+        tensor.shape, strides, tensor.dtype, entry_bytes, unit_axis, cluster_axis, mask_shape
+    )
+    # A copy of bytes: to fill in a new one takes longer.
+    c_tensor = _Tensor.from_buffer_copy(plan.c_tensor)
+    c_tensor.data = address
+    c_tensor.scale = scale
+    if mask is not None:
+        mask = _host_mask(mask)
+        c_tensor.mask = _address(mask)
+        c_tensor.mask_size = _entry_count(mask)
+    return _Borrowed(c_tensor, plan, (tensor, mask))
 
 
 def _rule_of(rule: ReductionRule) -> _Rule:
@@ -335,20 +382,12 @@ def _is_torch(tensor: Any) -> bool:
     return hasattr(tensor, "data_ptr")
 
 
-def _host_parts(tensor: Any, mask: Any) -> Tuple[Any, Any, int]:
-    """The tensor, its mask side by side in memory, and the number of its dtype."""
-    name = str(tensor.dtype)
-    dtype = _DTYPES.get(name[6:] if name.startswith("torch.") else name)
-    if dtype is None:
+def _dtype_number(dtype: Any) -> int:
+    name = str(dtype)
+    number = _DTYPES.get(name[6:] if name.startswith("torch.") else name)
+    if number is None:
         raise ValueError(f"tensor has the dtype {name}; allowed are {', '.join(_DTYPES)}")
-    if _is_torch(tensor):
-        if tensor.device.type != "cpu" or str(tensor.layout) != "torch.strided":
-            raise ValueError(
-                f"tensor is {tensor.layout} on {tensor.device}; it must be strided on the cpu"
-            )
-        if tensor.is_neg():  # lies in memory with the other sign
-            tensor = tensor.resolve_neg()
-    return tensor, None if mask is None else _host_mask(mask), dtype
+    return number
 
 
 def _host_mask(mask: Any) -> Any:
@@ -363,13 +402,6 @@ def _address(tensor: Any) -> int:
     if _is_torch(tensor):
         return int(tensor.data_ptr())
     return int(tensor.__array_interface__["data"][0])
-
-
-def _byte_strides(tensor: Any) -> Tuple[int, ...]:
-    if not _is_torch(tensor):
-        return tuple(tensor.strides)
-    size = tensor.element_size()
-    return tuple(stride * size for stride in tensor.stride())
 
 
 def _entry_count(mask: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import functools
 import weakref
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -85,6 +86,7 @@ class Place:
         return rule
 
 
+@functools.lru_cache(maxsize=4096)
 def name_of(key: PlaceKey) -> str:
     """The layer's name in the protocol: ``encoder.0.relu``, ``encoder.0.relu:1``."""
     path, call = key

@@ -136,6 +136,11 @@ class StreamSession:
             return now + self._settings.heartbeat_seconds
         return self._outbox.wake_at(now)
 
+    @property
+    def has_backlog(self) -> bool:
+        """Something that is held waits for the server."""
+        return self._outbox is None or self._outbox.next_to_send < self._ring.next_seq
+
     def unresolved(self, now: float) -> List[int]:
         """Numbers that have to be in wire form before next() can send them."""
         return self._outbox.unresolved() if self._outbox and self._may_send(now) else []

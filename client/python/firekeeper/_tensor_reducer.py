@@ -56,19 +56,19 @@ class TensorReducer:
         unit_axis = axis % rank
         cluster_axis = self._cluster_axis(rank, unit_axis) if has_clusters else None
         fitting = self._fitting(mask, tensor, unit_axis) if has_clusters else None
+        # The library reads the memory itself: nothing is recorded that had to be detached.
+        if self._native is not None and tensor.is_cpu:
+            return self._native.reduce(
+                tensor,
+                rule,
+                unit_axis=unit_axis,
+                cluster_axis=cluster_axis,
+                mask=fitting,
+                scale=scale,
+            )
         with torch.no_grad():
-            values = tensor.detach()
-            if self._native is not None and values.device.type == "cpu":
-                return self._native.reduce(
-                    values,
-                    rule,
-                    unit_axis=unit_axis,
-                    cluster_axis=cluster_axis,
-                    mask=fitting,
-                    scale=scale,
-                )
             return self._torch.reduce(
-                values,
+                tensor.detach(),
                 rule,
                 unit_axis=unit_axis,
                 cluster_axis=cluster_axis,

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from firekeeper._session import StreamSession
     from firekeeper._transport import StreamCall, Transport
 
-# What a step enqueues is collected for this long: fewer messages, and fewer times that two
-# threads want the interpreter.
-LINGER_SECONDS = 0.005
-LINGER_OFFLINE_SECONDS = 0.05
+# What is enqueued is collected for this long, or until it may fill a message: fewer messages,
+# and fewer times that two threads want the interpreter and the caches.
+LINGER_SECONDS = 0.1
+LINGER_BYTES = 1 << 20
 # How long the end of a cancelled stream is waited for.
 CANCEL_SECONDS = 0.25
 # A stream that takes nothing more says when it does; this is in case that it cannot.
@@ -72,6 +72,8 @@ class Worker:
         self._put_bytes = 0
         self._taken_bytes = 0
         self._bell = Bell()
+        self._lingers = False  # the thread collects: the bell is rung for LINGER_BYTES only
+        self._answered = False  # the stream has rung the bell since the thread last looked
         # Reentrant: counters() may be called by a signal handler that interrupts counters().
         self._lock = threading.RLock()
         self._ring = Ring(options.ring_bytes)
@@ -118,7 +120,12 @@ class Worker:
     def _wake(self) -> None:
         if self._thread is None:
             self._start()
-        self._bell.ring()
+        # No item is overlooked: the thread looks at the queue after it has ceased to linger.
+        if not self._lingers or self._is_plenty():
+            self._bell.ring()
+
+    def _is_plenty(self) -> bool:
+        return self._put_bytes - self._taken_bytes >= LINGER_BYTES
 
     def _start(self) -> None:
         # Never released: the first to come here starts the thread.
@@ -264,7 +271,7 @@ class Worker:
             opening = session.begin(time.monotonic())
         on_response = functools.partial(self._on_response, self._stream_number)
         try:
-            call = transport.open(opening, on_response, self._bell.ring)
+            call = transport.open(opening, on_response, self._on_answer)
         except (OSError, ValueError) as error:
             return StreamEnd(Code.UNAVAILABLE, str(error))
         # Nothing but this frame refers to the call. In a fork of the process it is never left,
@@ -282,6 +289,11 @@ class Worker:
             is_open = stream_number == self._stream_number and self._given_up is None
             if self._session is not None and is_open:
                 self._given_up = self._session.on_response(response, time.monotonic())
+        self._on_answer()
+
+    def _on_answer(self) -> None:
+        """The stream may take more, or has ended. On a thread of its own."""
+        self._answered = True
         self._bell.ring()
 
     def _pump(self, session: StreamSession, call: StreamCall) -> None:
@@ -299,10 +311,12 @@ class Worker:
                 now = time.monotonic()
                 with self._lock:
                     wake_at = session.wake_at(now)
-                self._rest(wake_at - now, LINGER_SECONDS)
+                    has_backlog = session.has_backlog
+                self._rest(wake_at - now, LINGER_SECONDS, has_backlog=has_backlog)
 
     def _next_message(self, session: StreamSession, call: StreamCall) -> Optional[bytes]:
         closing = self._closing  # before the queue: what precedes it is sent
+        self._answered = False
         self._take_inbox()
         now = time.monotonic()
         with self._lock:
@@ -367,12 +381,23 @@ class Worker:
         else:
             self._progress.note_done(item.step, self._ring.next_seq - 1)
 
-    def _rest(self, seconds: float, linger_seconds: float) -> None:
-        """Waits for the bell, for ``seconds`` at most, and then for the rest of the step."""
+    def _rest(self, seconds: float, linger_seconds: float, *, has_backlog: bool = True) -> None:
+        """Waits for the bell, for ``seconds`` at most, and then for more to come.
+
+        ``has_backlog``: something waits for an answer of the stream, which ends the second.
+        """
         if self._close_by is not None:
             seconds = min(seconds, self._close_by - time.monotonic())
-        if self._bell.wait(seconds) and self._inbox and not self._closing:
-            time.sleep(linger_seconds)
+        if not self._bell.wait(seconds):
+            return
+        end = time.monotonic() + linger_seconds
+        self._lingers = True
+        while self._inbox and not (self._closing or self._is_plenty()):
+            left = end - time.monotonic()
+            if left <= 0 or (has_backlog and self._answered):
+                break
+            self._bell.wait(left)
+        self._lingers = False
 
     def _wait_before_retry(self, seconds: float) -> bool:
         """False: time is up."""
@@ -381,7 +406,7 @@ class Worker:
             left = end - time.monotonic()
             if left <= 0:
                 return True
-            self._rest(left, min(left, LINGER_OFFLINE_SECONDS))
+            self._rest(left, min(left, LINGER_SECONDS), has_backlog=False)
             self._take_inbox()
         return False
 
