@@ -38,11 +38,11 @@ struct ReduceOptions {
 // that underflows, positives and zeros still tell what was stored.
 // closed_high counts the values > 0 at or above the high end of a band; other
 // rules have none. Counts, min and max are exact. For dtypes shorter than F64
-// partial sums are binary32: abs_sum and m2 agree with the reference to 5e-6
-// relative (measured: one unit in some thousands exceeds 2e-6; for m2 at a mean
-// of 1,000 deviations to 2e-7), mean to 5e-6 of the mean |value|. Requires that subnormals are not flushed to zero
-// (MXCSR as it is when a process starts). With the moments comes a sketch of a
-// sample of the values (value_sample.h).
+// partial sums are binary32: abs_sum and m2 agree with the reference to 1e-5
+// relative (measured: a unit in thousands exceeds 2e-6, one whose first rows
+// lie far off its mean; m2 at a mean of 1,000 deviations to 2e-7), mean to 1e-5
+// of the mean |value|. Requires that subnormals are not flushed to zero. With
+// the moments comes a sketch of a sample of the values (value_sample.h).
 [[nodiscard]] absl::StatusOr<UnitSummary> Reduce(const TensorView& view,
                                                  const ReduceOptions& options);
 
@@ -53,7 +53,7 @@ struct ReduceOptions {
 
 // Reduces a dense row-major tensor that arrives in pieces cut at any byte. The
 // integers equal those of Reduce() on the whole. Keeps its memory from one
-// tensor to the next: 72 to 140 bytes a unit and 83 KiB, allocated in Begin()
+// tensor to the next: 72 to 140 bytes a unit and 107 KiB, allocated in Begin()
 // only where a wider tensor comes than before, and a copy of the mask.
 //
 // Thread-compatible.

@@ -310,7 +310,7 @@ void Server::Sweep(const std::stop_token& stop) {
   while (!stopped.wait_for(lock, stop, std::chrono::seconds(1),
                            [&stop] { return stop.stop_requested(); })) {
     registry_.Sweep();
-    for (const RunKey& gone : registry_.Retain(keeper_->disk_bytes())) {
+    for (const RunKey& gone : registry_.Retain(keeper_->used_bytes())) {
       logger_.Info("run_deleted_by_retention",
                    {{"tenant", gone.tenant}, {"run", gone.run_id}});
     }

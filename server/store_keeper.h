@@ -52,9 +52,9 @@ class StoreKeeper {
   // `told` is called after every commit from now on; null: no longer, and a
   // call under way is over when this returns.
   void Tell(std::function<void()> told);
-  // Of the database files; 0 where nothing is kept.
-  [[nodiscard]] std::uint64_t disk_bytes() const {
-    return store_ ? store_->Figures().bytes_on_disk : 0;
+  // As StoreFigures::bytes_used; 0 where nothing is kept.
+  [[nodiscard]] std::uint64_t used_bytes() const {
+    return store_ ? store_->Figures().bytes_used : 0;
   }
   // Commits what waits. OK where nothing is kept.
   absl::Status Flush(absl::Time deadline);

@@ -421,13 +421,12 @@ bool BeginsNegative(const Tile& tile) {
   return !hn::AllTrue(d, hn::Ge(least, hn::Zero(d)));
 }
 
-// The sums by the shorter way; whether it was the right one.
+// The sums by the shorter way; whether it was the right one. Requires: as many
+// rows as are looked at.
 template <typename Values, std::size_t LimitCount>
 bool AddNonNegative(const Tile& tile, const Comparisons& comparisons,
                     const Partials<typename Values::Real>& partials) {
-  if (tile.rows.size() < kLeastRowsToExpect || BeginsNegative<Values>(tile)) {
-    return false;
-  }
+  if (BeginsNegative<Values>(tile)) return false;
   TileSums<Values, LimitCount, false, true> sums(comparisons, partials);
   const std::size_t columns = AddColumns<Values>(tile, partials, sums);
   return sums.Complete(tile.rows.size(), columns);
@@ -440,10 +439,12 @@ std::size_t Add(const Tile& tile, const Comparisons& comparisons,
   using Real = typename Values::Real;
   const Partials<Real> partials(buffer.data());
   bool done = false;
+  const bool enough = tile.rows.size() >= kLeastRowsToExpect;
   if constexpr (!SkipZeros) {
-    done = buffer.expects_non_negative() &&
-           AddNonNegative<Values, LimitCount>(tile, comparisons, partials);
-    buffer.ExpectNonNegative(done);
+    if (enough && buffer.expects_non_negative()) {
+      done = AddNonNegative<Values, LimitCount>(tile, comparisons, partials);
+      buffer.ExpectNonNegative(done);
+    }
   }
   if (!done) {
     TileSums<Values, LimitCount, SkipZeros, false> sums(comparisons, partials);

@@ -126,8 +126,9 @@ bool AreReals(const core::UnitSummary& summary, Index unit) {
 // Requires: not AreReals().
 absl::Status ExplainReals(const core::UnitSummary& summary, Index unit) {
   const std::array<std::pair<v1::SummaryColumn, double>, 5> reals{
-      {{v1::SUMMARY_COLUMN_ABS_SUM, summary.abs_sum[unit]},
-       {v1::SUMMARY_COLUMN_MEAN, summary.mean[unit]},
+      // The mean first: the sum may have been derived from it.
+      {{v1::SUMMARY_COLUMN_MEAN, summary.mean[unit]},
+       {v1::SUMMARY_COLUMN_ABS_SUM, summary.abs_sum[unit]},
        {v1::SUMMARY_COLUMN_M2, summary.m2[unit]},
        {v1::SUMMARY_COLUMN_MIN, summary.min[unit]},
        {v1::SUMMARY_COLUMN_MAX, summary.max[unit]}}};

@@ -169,7 +169,9 @@ std::optional<Group> CommitQueue::Impl::NextGroup() {
                            groups_.front().due);
   std::optional<Group> group = std::move(groups_.front());
   groups_.pop_front();
-  while (!groups_.empty() && groups_.front().bytes >= settings_.group_bytes &&
+  // On a full disk a small group may fit where a large one does not.
+  while (!groups_.empty() && !IsFull() &&
+         groups_.front().bytes >= settings_.group_bytes &&
          group->bytes + groups_.front().bytes <= settings_.most_bytes) {
     Group& next = groups_.front();
     group->bytes += next.bytes;

@@ -57,7 +57,8 @@ SqliteStore::SqliteStore(DataDirectory directory, std::string file,
     : directory_(std::move(directory)),
       file_(std::move(file)),
       writer_(std::move(writer)),
-      reader_(std::move(reader)) {}
+      reader_(std::move(reader)),
+      bytes_used_(writer_->used_bytes()) {}
 
 SqliteStore::~SqliteStore() = default;
 
@@ -77,6 +78,7 @@ absl::Status SqliteStore::Commit(const WriteBatch& batch) {
   ++commits_;
   // The batch is safe, whatever comes of this.
   Remember(writer_->TidyUp());
+  bytes_used_ = writer_->used_bytes();
   return absl::OkStatus();
 }
 
@@ -128,6 +130,7 @@ absl::StatusOr<std::vector<std::uint64_t>> SqliteStore::Runs() {
 
 StoreFigures SqliteStore::Figures() const {
   return {.bytes_on_disk = SizeOf(file_) + SizeOf(file_ + "-wal"),
+          .bytes_used = bytes_used_,
           .bytes_written = bytes_written_,
           .commits = commits_,
           .quarantined_rows = quarantined_rows_};

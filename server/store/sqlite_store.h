@@ -83,6 +83,7 @@ class SqliteStore : public Store {
   const std::unique_ptr<SqliteWriter> writer_ ABSL_PT_GUARDED_BY(writer_mutex_);
   const std::unique_ptr<SqliteReader> reader_ ABSL_PT_GUARDED_BY(reader_mutex_);
 
+  std::atomic<std::uint64_t> bytes_used_ = 0;
   std::atomic<std::uint64_t> bytes_written_ = 0;
   std::atomic<std::uint64_t> commits_ = 0;
   std::atomic<std::uint64_t> quarantined_rows_ = 0;

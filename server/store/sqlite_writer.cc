@@ -115,6 +115,8 @@ absl::Status SqliteWriter::Configure() {
   const auto page_bytes = NumberOf(connection_, "PRAGMA page_size");
   if (!page_bytes.ok()) return page_bytes.status();
   page_bytes_ = *page_bytes;
+  status = CountPages();
+  if (!status.ok()) return status;
   checkpoint_at_ = settings_.checkpoint_bytes / page_bytes_;
   // Stands in for SQLite's own hook, which swallows what a checkpoint says.
   sqlite3_wal_hook(
@@ -253,12 +255,10 @@ absl::Status SqliteWriter::Apply(const Mutation& mutation) {
     code = statements.erase_range.Run(run, std::string_view(key),
                                       std::string_view(mutation.end));
   }
-  erased_ = erased_ || mutation.kind == Mutation::Kind::kEraseRange;
   return connection_.Check(code, "write to " + NameOf(table));
 }
 
 absl::Status SqliteWriter::EraseRun(std::uint64_t run) {
-  erased_ = true;
   for (TableStatements& statements : tables_) {
     auto status =
         connection_.Check(statements.erase_run.Run(run), "erase a run");
@@ -310,8 +310,8 @@ absl::StatusOr<bool> SqliteWriter::SetAside(const RowKey& at) {
 }
 
 absl::Status SqliteWriter::TidyUp() {
-  absl::Status status;
-  if (std::exchange(erased_, false)) status = GiveBackFreePages();
+  absl::Status status = CountPages();
+  if (status.ok()) status = GiveBackFreePages();
   if (log_pages_ < checkpoint_at_) {
     // The log has started anew since the last checkpoint.
     checkpoint_at_ = settings_.checkpoint_bytes / page_bytes_;
@@ -331,40 +331,43 @@ absl::Status SqliteWriter::Checkpoint() {
   return connection_.Check(code, "copy the log into the database");
 }
 
-absl::Status SqliteWriter::GiveBackFreePages() {
+absl::Status SqliteWriter::CountPages() {
   const auto free = NumberOf(connection_, "PRAGMA freelist_count");
   if (!free.ok()) return free.status();
   const auto all = NumberOf(connection_, "PRAGMA page_count");
   if (!all.ok()) return all.status();
+  free_pages_ = *free;
+  all_pages_ = *all;
+  return absl::OkStatus();
+}
+
+absl::Status SqliteWriter::GiveBackFreePages() {
   const std::uint64_t spare =
-      std::max(settings_.spare_bytes / page_bytes_, *all / 4);
-  if (*free <= spare) {
-    excess_pages_ = 0;
-    fewest_since_ = absl::InfinitePast();
-    return absl::OkStatus();
+      std::max(settings_.spare_bytes / page_bytes_, all_pages_ / 4);
+  return NoteFreePages(free_pages_ - std::min(free_pages_, spare));
+}
+
+// What is erased at a steady rate is used again: only what nobody used for a
+// while goes back, or the file would shrink and grow all the time.
+absl::Status SqliteWriter::NoteFreePages(std::uint64_t excess) {
+  const absl::Time now = absl::Now();
+  if (excess == 0 || watched_since_ == absl::InfinitePast()) {
+    watched_since_ = excess == 0 ? absl::InfinitePast() : now;
+    least_excess_ = excess;
   }
-  erased_ = true;  // look again after the next commit
-  NoteFreePages(*free - spare);
+  least_excess_ = std::min(least_excess_, excess);
+  excess_pages_ = std::min(excess_pages_, excess);
+  if (excess > 0 &&
+      now - watched_since_ >= absl::FromChrono(settings_.spare_time)) {
+    excess_pages_ = least_excess_;
+    watched_since_ = now;
+    least_excess_ = excess;
+  }
   const std::uint64_t pages = std::min(excess_pages_, kPagesAtATime);
   if (pages == 0) return absl::OkStatus();
   excess_pages_ -= pages;
   return connection_.Execute(
       absl::StrCat("PRAGMA incremental_vacuum(", pages, ")"));
-}
-
-// What is erased at a steady rate is used again: only what nobody used for a
-// while goes back, or the file would shrink and grow all the time.
-void SqliteWriter::NoteFreePages(std::uint64_t excess) {
-  const absl::Time now = absl::Now();
-  if (fewest_since_ == absl::InfinitePast()) {
-    fewest_since_ = now;
-    fewest_free_ = excess;
-  }
-  fewest_free_ = std::min(fewest_free_, excess);
-  if (now - fewest_since_ < absl::FromChrono(settings_.spare_time)) return;
-  excess_pages_ = fewest_free_;
-  fewest_since_ = now;
-  fewest_free_ = excess;
 }
 
 void SqliteWriter::Abandon() {

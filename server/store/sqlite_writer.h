@@ -41,6 +41,10 @@ class SqliteWriter {
   // database and gives free pages back, where there is enough of either. A full
   // disk is no failure.
   absl::Status TidyUp();
+  // Of pages that are not free, as of the last TidyUp() or the start.
+  [[nodiscard]] std::uint64_t used_bytes() const {
+    return (all_pages_ - free_pages_) * page_bytes_;
+  }
   // Copies the log, enough of it or not: that may free space in it.
   absl::Status Checkpoint();
   // Nobody knows what is on the disk: touch it no more.
@@ -74,8 +78,10 @@ class SqliteWriter {
   absl::Status EraseRun(std::uint64_t run);
   // Whether the row was moved.
   absl::StatusOr<bool> SetAside(const RowKey& at);
+  absl::Status CountPages();
   absl::Status GiveBackFreePages();
-  void NoteFreePages(std::uint64_t excess);
+  // Gives back what stayed free for long enough.
+  absl::Status NoteFreePages(std::uint64_t excess);
   TableStatements& StatementsOf(Table table);
 
   SqliteConnection connection_;
@@ -93,10 +99,12 @@ class SqliteWriter {
   std::uint64_t page_bytes_ = 0;
   std::uint64_t log_pages_ = 0;      // in the write-ahead log, by its last hook
   std::uint64_t checkpoint_at_ = 0;  // pages in the log
-  bool erased_ = false;              // since free pages were last looked at
-  // Fewest free pages since then, and how many of them are to be given back.
-  std::uint64_t fewest_free_ = 0;
-  absl::Time fewest_since_ = absl::InfinitePast();
+  std::uint64_t all_pages_ = 0;
+  std::uint64_t free_pages_ = 0;
+  // Free pages beyond what is spared: the fewest since `watched_since_`, and
+  // how many of them are to be given back.
+  std::uint64_t least_excess_ = 0;
+  absl::Time watched_since_ = absl::InfinitePast();
   std::uint64_t excess_pages_ = 0;
   bool abandoned_ = false;
 };

@@ -68,8 +68,10 @@ class WriteBatch {
   void EraseRun(std::uint64_t run);
   // Appends all of `other` after what is here.
   void Append(WriteBatch other);
-  // Of several puts to one key without an erase of its table and run between
-  // them, keeps the last. What the batch leaves in a store stays the same.
+  // Drops puts that a later put or erase undoes: of several to one key without
+  // an erase of its table and run between them all but the last, and those of
+  // ranges that are erased later. What the batch leaves in a store stays the
+  // same.
   void Coalesce();
 
   [[nodiscard]] const std::vector<Mutation>& mutations() const {
@@ -94,6 +96,9 @@ struct RowView {
 
 struct StoreFigures {
   std::uint64_t bytes_on_disk = 0;
+  // Of what is stored: without the log, and what was erased and is kept to be
+  // used again.
+  std::uint64_t bytes_used = 0;
   // Bytes of keys and values committed since the store was opened.
   std::uint64_t bytes_written = 0;
   std::uint64_t commits = 0;

@@ -72,6 +72,8 @@ class Worker:
         self._put_bytes = 0
         self._taken_bytes = 0
         self._bell = Bell()
+        # Of a small ring nothing may be lost for want of a bell.
+        self._linger_bytes = min(LINGER_BYTES, options.ring_bytes // 4)
         self._lingers = False  # the thread collects: the bell is rung for LINGER_BYTES only
         self._answered = False  # the stream has rung the bell since the thread last looked
         # Reentrant: counters() may be called by a signal handler that interrupts counters().
@@ -125,7 +127,7 @@ class Worker:
             self._bell.ring()
 
     def _is_plenty(self) -> bool:
-        return self._put_bytes - self._taken_bytes >= LINGER_BYTES
+        return self._put_bytes - self._taken_bytes >= self._linger_bytes
 
     def _start(self) -> None:
         # Never released: the first to come here starts the thread.
@@ -382,9 +384,9 @@ class Worker:
             self._progress.note_done(item.step, self._ring.next_seq - 1)
 
     def _rest(self, seconds: float, linger_seconds: float, *, has_backlog: bool = True) -> None:
-        """Waits for the bell, for ``seconds`` at most, and then for more to come.
+        """Waits for the bell, for ``seconds`` at most, and then ``linger_seconds`` for more.
 
-        ``has_backlog``: something waits for an answer of the stream, which ends the second.
+        ``has_backlog``: what is held waits for the stream, whose answer ends the collecting.
         """
         if self._close_by is not None:
             seconds = min(seconds, self._close_by - time.monotonic())

@@ -52,7 +52,7 @@ struct fk_rule {
 // One column of a summary, encoded as firekeeper.v1.SummaryColumnData asks.
 struct fk_column {
   std::int32_t id;      // a number of firekeeper.v1.SummaryColumn
-  std::uint32_t width;  // bytes of one entry
+  std::uint32_t width;  // bytes of one entry; 0: derived, without data
   const void* data;     // lives as long as the summary
   std::uint64_t size;   // bytes of `data`
 };

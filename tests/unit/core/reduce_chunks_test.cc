@@ -23,7 +23,7 @@ using ::firekeeper::testing::TensorShape;
 using ::firekeeper::testing::Values;
 using ::testing::HasSubstr;
 
-constexpr double kTolerance = 5e-6;
+constexpr double kTolerance = 1e-5;
 
 constexpr ReduceOptions kOptions = {
     .rule = FiringRule::Positive(),

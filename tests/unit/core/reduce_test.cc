@@ -31,7 +31,7 @@ using ::firekeeper::testing::Values;
 using ::testing::HasSubstr;
 
 // Binary32 sums of at most 256 rows or 4,096 entries of a run.
-constexpr double kTolerance = 5e-6;
+constexpr double kTolerance = 1e-5;
 
 const std::array<FiringRule, 7> kRules = {
     FiringRule::Positive(),

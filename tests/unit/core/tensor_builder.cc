@@ -63,6 +63,11 @@ double Draw(DataType dtype, Values values, std::mt19937_64& generator) {
       return 3.0;
     case Values::kNonFinite:
       return generator() % 20 == 0 ? NonFinite(generator) : normal;
+    case Values::kPositiveNonFinite:
+      return generator() % 500 == 0 ? std::abs(NonFinite(generator))
+                                    : std::abs(normal);
+    case Values::kPositiveHuge:
+      return std::abs(std::tanh(normal)) * LargestOf(dtype);
     case Values::kHuge:
       return std::tanh(normal) * LargestOf(dtype);
     case Values::kSubnormal:

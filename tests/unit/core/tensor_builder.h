@@ -19,23 +19,26 @@ namespace firekeeper::testing {
 // What the values of a random tensor are like.
 enum class Values {
   kNormal,
-  kRectified,       // half of them zeros, of either sign
-  kRarelyNegative,  // one in ten thousand is
-  kSparse,          // one in fifty is not zero
-  kFar,             // mean 1000 times the deviation
-  kConstant,        // one value a unit
-  kNonFinite,       // NaN and infinities among normal ones
-  kHuge,            // the end of the range: sums of binary32 overflow
-  kSubnormal,       // below the smallest normal, and zeros
+  kRectified,          // half of them zeros, of either sign
+  kRarelyNegative,     // one in ten thousand is
+  kSparse,             // one in fifty is not zero
+  kFar,                // mean 1000 times the deviation
+  kPositiveNonFinite,  // no negative value, some NaN and infinities
+  kPositiveHuge,       // kHuge without a sign
+  kConstant,           // one value a unit
+  kNonFinite,          // NaN and infinities among normal ones
+  kHuge,               // the end of the range: sums of binary32 overflow
+  kSubnormal,          // below the smallest normal, and zeros
   kAllZero,
   kAnyBits,  // every pattern of bits
 };
 
-inline constexpr std::array<Values, 11> kAllValues = {
-    Values::kNormal,    Values::kRectified, Values::kRarelyNegative,
-    Values::kSparse,    Values::kFar,       Values::kConstant,
-    Values::kNonFinite, Values::kHuge,      Values::kSubnormal,
-    Values::kAllZero,   Values::kAnyBits,
+inline constexpr std::array<Values, 13> kAllValues = {
+    Values::kNormal,       Values::kRectified, Values::kRarelyNegative,
+    Values::kSparse,       Values::kFar,       Values::kConstant,
+    Values::kNonFinite,    Values::kHuge,      Values::kSubnormal,
+    Values::kAllZero,      Values::kAnyBits,   Values::kPositiveNonFinite,
+    Values::kPositiveHuge,
 };
 
 // Rounds to nearest even, by Eigen's conversions.

@@ -346,6 +346,25 @@ TEST_F(SqliteStoreTest, KeepsSpaceThatMayBeUsedAgain) {
   EXPECT_GE(std::filesystem::file_size(File()), kErasedBytes);
 }
 
+TEST_F(SqliteStoreTest, WhatWasErasedIsNotUsed) {
+  const auto store = Open();
+  const std::string value(kErasedBytes, 'x');
+  ASSERT_THAT(store->Commit(PutOf(Table::kUnits, 1, "k", value)), IsOk());
+  EXPECT_GE(store->Figures().bytes_used, kErasedBytes);
+
+  PutAndErase(*store);
+
+  EXPECT_LT(store->Figures().bytes_used, kErasedBytes / 2);
+  EXPECT_GT(store->Figures().bytes_used, 0U);
+}
+
+TEST_F(SqliteStoreTest, KnowsWhatIsUsedFromTheStart) {
+  const std::string value(kErasedBytes, 'x');
+  ASSERT_THAT(Open()->Commit(PutOf(Table::kUnits, 1, "k", value)), IsOk());
+
+  EXPECT_GE(Open()->Figures().bytes_used, kErasedBytes);
+}
+
 TEST_F(SqliteStoreTest, ReadsDoNotWaitForACommit) {
   const auto store = Open();
   ASSERT_THAT(store->Commit(PutOf(Table::kMark, 1, "k", "old")), IsOk());
