@@ -29,7 +29,6 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
-#include "client/cpp/summary_encoding.h"
 #include "core/reduce.h"
 #include "firekeeper/v1/ingest.grpc.pb.h"
 #include "server/grpc_limits.h"
@@ -38,6 +37,7 @@
 #include "server/process.h"
 #include "server/server.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/summaries.h"
 
 namespace firekeeper::bench {
 namespace {
@@ -279,14 +279,17 @@ v1::Snapshot MakeTensor() {
 }
 
 v1::Snapshot MakeSummary() {
-  v1::Snapshot snapshot = MakeKey();
-  const std::vector<float> values = Values(64 * kSummaryUnits);
-  const auto summary =
-      core::Reduce({.layout = LayoutOf(64, kSummaryUnits),
-                    .data = reinterpret_cast<const std::byte*>(values.data())},
-                   Options());
-  *snapshot.mutable_summary() = client::EncodeSummary(*summary);
-  return snapshot;
+  return SnapshotOf("fc", v1::SIGNAL_ACTIVATION, Activations(kSummaryUnits));
+}
+
+// Of values of both signs.
+v1::Snapshot MakeSignedSummary() {
+  return SnapshotOf("fc", v1::SIGNAL_OUTPUT_GRADIENT,
+                    PreActivations(kSummaryUnits));
+}
+
+double BytesPerUnit(const v1::Snapshot& snapshot) {
+  return static_cast<double>(snapshot.ByteSizeLong()) / kSummaryUnits;
 }
 
 using Stub = v1::IngestService::Stub;
@@ -439,9 +442,9 @@ void MeasureSummaries(const char* program, int rounds) {
                TimesFaster(
                    rounds, [&] { ReportSummaries(ours.target()); },
                    [&] { StreamSummaries(ours.target()); }));
-  PrintMeasure(
-      "summary_bytes_per_unit",
-      {static_cast<double>(MakeSummary().ByteSizeLong()) / kSummaryUnits});
+  PrintMeasure("summary_bytes_per_unit", {BytesPerUnit(MakeSummary())});
+  PrintMeasure("summary_bytes_of_signed_values",
+               {BytesPerUnit(MakeSignedSummary())});
 }
 
 int Main(int argc, char** argv) {

@@ -30,6 +30,7 @@
 #include "server/process.h"
 #include "server/server.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/summaries.h"
 
 namespace firekeeper {
 namespace {
@@ -51,82 +52,6 @@ constexpr double kMiB = 1'048'576.0;
 
 double SecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-void AddCounts(v1::SummaryColumn column, std::int64_t units,
-               std::uint16_t (*value)(std::int64_t unit),
-               v1::UnitSummary* summary) {
-  std::string data;
-  for (std::int64_t unit = 0; unit < units; ++unit) {
-    const std::uint16_t count = value(unit);
-    data.push_back(static_cast<char>(count & 0xFFU));
-    data.push_back(static_cast<char>(count >> 8U));
-  }
-  v1::SummaryColumnData* const to = summary->add_columns();
-  to->set_column(column);
-  to->set_width(2);
-  to->set_data(data);
-}
-
-void AddReals(v1::SummaryColumn column, std::int64_t units,
-              float (*value)(std::int64_t unit), v1::UnitSummary* summary) {
-  std::vector<float> values;
-  for (std::int64_t unit = 0; unit < units; ++unit) {
-    values.push_back(value(unit));
-  }
-  v1::SummaryColumnData* const to = summary->add_columns();
-  to->set_column(column);
-  to->set_width(4);
-  to->set_data(values.data(), values.size() * sizeof(float));
-}
-
-constexpr std::uint16_t kExamples = 64;
-std::uint16_t All(std::int64_t /*unit*/) { return kExamples; }
-std::uint16_t None(std::int64_t /*unit*/) { return 0; }
-// Every fourth unit never fires.
-std::uint16_t Fired(std::int64_t unit) {
-  return unit % 4 == 0 ? 0 : static_cast<std::uint16_t>(1 + unit % kExamples);
-}
-std::uint16_t Silent(std::int64_t unit) {
-  return static_cast<std::uint16_t>(kExamples - Fired(unit));
-}
-float Share(std::int64_t unit) { return static_cast<float>(Fired(unit)) / 64; }
-
-// ACTIVATION of a layer whose units are 0 or 1.
-v1::Snapshot MakeSnapshot(const std::string& layer, std::int64_t units) {
-  v1::Snapshot snapshot;
-  snapshot.set_layer(layer);
-  snapshot.set_signal(v1::SIGNAL_ACTIVATION);
-  snapshot.set_phase(v1::PHASE_TRAIN);
-  v1::UnitSummary* const summary = snapshot.mutable_summary();
-  summary->set_unit_count(static_cast<std::uint64_t>(units));
-  AddCounts(v1::SUMMARY_COLUMN_OBSERVATIONS, units, &All, summary);
-  AddCounts(v1::SUMMARY_COLUMN_NON_FINITE, units, &None, summary);
-  AddCounts(v1::SUMMARY_COLUMN_FIRINGS, units, &Fired, summary);
-  AddCounts(v1::SUMMARY_COLUMN_CLUSTERS, units, &All, summary);
-  AddCounts(v1::SUMMARY_COLUMN_FIRING_CLUSTERS, units, &Fired, summary);
-  AddCounts(v1::SUMMARY_COLUMN_POSITIVES, units, &Fired, summary);
-  AddCounts(v1::SUMMARY_COLUMN_CLOSED_HIGH, units, &None, summary);
-  AddCounts(v1::SUMMARY_COLUMN_ZEROS, units, &Silent, summary);
-  AddReals(
-      v1::SUMMARY_COLUMN_ABS_SUM, units,
-      [](std::int64_t unit) { return static_cast<float>(Fired(unit)); },
-      summary);
-  AddReals(v1::SUMMARY_COLUMN_MEAN, units, &Share, summary);
-  AddReals(
-      v1::SUMMARY_COLUMN_M2, units,
-      [](std::int64_t unit) {
-        return kExamples * Share(unit) * (1.0F - Share(unit));
-      },
-      summary);
-  AddReals(
-      v1::SUMMARY_COLUMN_MIN, units,
-      [](std::int64_t unit) { return Fired(unit) == kExamples ? 1.0F : 0.0F; },
-      summary);
-  AddReals(
-      v1::SUMMARY_COLUMN_MAX, units,
-      [](std::int64_t unit) { return Fired(unit) > 0 ? 1.0F : 0.0F; }, summary);
-  return snapshot;
 }
 
 struct Job {
@@ -184,8 +109,15 @@ class Acks {
   bool ended_ = false;
 };
 
-// One source from Open until everything is durable.
-void Stream(const std::string& target, const Job& job) {
+v1::Snapshot MakeSnapshot(std::int64_t units) {
+  return bench::SnapshotOf("", v1::SIGNAL_ACTIVATION,
+                           bench::Activations(units));
+}
+
+// One source from Open until everything is durable; sends `snapshot` of every
+// layer and step.
+void Stream(const std::string& target, const Job& job,
+            const v1::Snapshot& snapshot) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   const auto stub = v1::IngestService::NewStub(grpc::CreateCustomChannel(
@@ -198,8 +130,10 @@ void Stream(const std::string& target, const Job& job) {
   }
   std::vector<v1::StreamRequest> messages;
   for (std::int64_t i = 0; i < job.layers; ++i) {
-    *messages.emplace_back().mutable_batch()->add_snapshots() =
-        MakeSnapshot("fc" + std::to_string(i), job.units);
+    v1::Snapshot& to =
+        *messages.emplace_back().mutable_batch()->add_snapshots();
+    to = snapshot;
+    to.set_layer("fc" + std::to_string(i));
   }
   Acks acks;
   std::jthread reader([&] { acks.Read(*stream); });
@@ -224,13 +158,15 @@ void Stream(const std::string& target, const Job& job) {
 
 // Seconds until all sources of a run are done.
 double StreamRun(const server::Server& server, const std::string& run) {
+  static const v1::Snapshot kSnapshot = MakeSnapshot(kUnits);
   const std::string target = "127.0.0.1:" + std::to_string(server.port());
   const auto begin = Clock::now();
   {
     std::vector<std::jthread> sources;
     for (std::uint32_t source = 0; source < kSources; ++source) {
       sources.emplace_back([&, source] {
-        Stream(target, {.run = run, .source = source, .sources = kSources});
+        Stream(target, {.run = run, .source = source, .sources = kSources},
+               kSnapshot);
       });
     }
   }
@@ -282,7 +218,7 @@ void Compare(const std::string& folder) {
     ratios.push_back(without / keeps_seconds.back());
   }
   const double summary_bytes = static_cast<double>(
-      MakeSnapshot("fc0", kUnits).ByteSizeLong() * kSources * kSteps);
+      MakeSnapshot(kUnits).ByteSizeLong() * kSources * kSteps);
   const double sent = summary_bytes * kRounds;
   std::printf(
       "ingest kept / forgotten, %u sources of summaries of %lld units: "
@@ -310,12 +246,15 @@ void Recover(const std::string& folder, std::int64_t runs, std::int64_t layers,
   {
     const auto server = Start(options, logger);
     const std::string target = "127.0.0.1:" + std::to_string(server->port());
+    const v1::Snapshot snapshot = MakeSnapshot(units);
     const auto begin = Clock::now();
     for (std::int64_t run = 0; run < runs; ++run) {
-      Stream(target, {.run = "run-" + std::to_string(run),
-                      .layers = layers,
-                      .units = units,
-                      .steps = 2});
+      Stream(target,
+             {.run = "run-" + std::to_string(run),
+              .layers = layers,
+              .units = units,
+              .steps = 2},
+             snapshot);
     }
     std::printf(
         "%lld runs x %lld layers x %lld units, 2 steps: built in %.1f "
