@@ -231,7 +231,9 @@ std::size_t StateReader::GetSize(std::size_t entry_bytes) {
 
 StepRange StateReader::GetSteps() {
   StepRange steps{.first = Get<std::int64_t>(), .end = Get<std::int64_t>()};
-  if (steps.first < 0 || steps.end <= steps.first) Fail();
+  if (steps.first < 0 || steps.first > kMaxStep || steps.end <= steps.first) {
+    Fail();
+  }
   return steps;
 }
 

@@ -36,7 +36,7 @@ class Coefficients(NamedTuple):
         health_bytes: long-lived, for each unit of the signal that tells health.
         other_bytes: the same of other signals.
         window_bytes: for each (unit, signal) of a window that is open or retained.
-        wire_bytes: of a summary, for each unit.
+        wire_bytes: of a summary of values of both signs, for each unit.
         written: bytes written to the store for each byte ingested.
         disk_bytes: of the store, for each (unit, signal) of a run.
         kept_bytes: of summaries that one server keeps in a second, on as many cores as were
@@ -120,7 +120,7 @@ def read(growth: pathlib.Path, table: pathlib.Path, store: Store) -> Coefficient
         health_bytes=measured["memory_bytes_per_unit"],
         other_bytes=max(others, default=measured["memory_bytes_per_unit"]),
         window_bytes=measured["memory_window_bytes_per_unit"],
-        wire_bytes=measured["summary_bytes_per_unit"],
+        wire_bytes=measured["summary_bytes_of_signed_values"],
         written=store.written,
         disk_bytes=measured["disk_bytes_per_unit"],
         kept_bytes=store.kept_mib * (1 << 20),
