@@ -67,7 +67,7 @@ class Hash {
   void Add(const UnitCounts& counts) {
     // Units that agree are told as one, whatever form they are in.
     const bool agree = counts.AllEqual();
-    Add(std::uint64_t{agree});
+    Add(std::uint64_t{agree ? 1U : 0U});
     if (!agree) return Add(counts.ToArray());
     if (counts.unit_count() > 0) Add(counts[0]);
   }

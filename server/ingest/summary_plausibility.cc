@@ -110,7 +110,6 @@ absl::Status RealError(v1::SummaryColumn column, Index unit, double value,
                               " is ", value, "; must be ", wanted));
 }
 
-// Without a branch, too.
 bool AreReals(const core::UnitSummary& summary, Index unit) {
   const double abs_sum = summary.abs_sum[unit];
   const double mean = summary.mean[unit];
@@ -120,7 +119,7 @@ bool AreReals(const core::UnitSummary& summary, Index unit) {
   // The difference of a number from itself is zero only if it is finite.
   const double nothing = (abs_sum - abs_sum) + (mean - mean) + (m2 - m2) +
                          (min - min) + (max - max);
-  return (nothing == 0.0) & (abs_sum >= 0.0) & (m2 >= 0.0) & (min <= max);
+  return nothing == 0.0 && abs_sum >= 0.0 && m2 >= 0.0 && min <= max;
 }
 
 // Requires: not AreReals().
