@@ -17,8 +17,8 @@ std::vector<Setting> StorageSettingRows(Options& options) {
        "a run is deleted this long after it was last seen; 0: never",
        &options.state.keep_runs, 0, 1e10},
       {"max-store-bytes", group,
-       "size of the database beyond which runs that left memory are deleted, "
-       "oldest first; 0: no limit",
+       "size of what is stored, without the log and free space, beyond which "
+       "runs that left memory are deleted, oldest first; 0: no limit",
        &options.limits.max_store_bytes, 0, 9e15},
       {"record", group,
        "directory that receives a recording of every run, for `firekeeper "

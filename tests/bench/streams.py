@@ -39,17 +39,8 @@ class Shape(NamedTuple):
         return [f"layer.{i}" for i in range(self.layers)]
 
 
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def _framed(field: bytes, content: bytes) -> bytes:
-    return field + varint(len(content)) + content
+    return field + _encoding._varint(len(content)) + content
 
 
 @functools.lru_cache(maxsize=8)
@@ -81,7 +72,7 @@ def snapshot_bytes(
 def batch_request(seq: int, snapshots: Sequence[bytes]) -> bytes:
     """A StreamRequest."""
     framed = b"".join(_framed(_SNAPSHOTS_FIELD, snapshot) for snapshot in snapshots)
-    return _framed(_BATCH_FIELD, _FIRST_SEQ_FIELD + varint(seq) + framed)
+    return _framed(_BATCH_FIELD, _FIRST_SEQ_FIELD + _encoding._varint(seq) + framed)
 
 
 def opening(

@@ -74,7 +74,7 @@ class Worker:
         self._bell = Bell()
         # Of a small ring nothing may be lost for want of a bell.
         self._linger_bytes = min(LINGER_BYTES, options.ring_bytes // 4)
-        self._lingers = False  # the thread collects: the bell is rung for LINGER_BYTES only
+        self._lingers = False  # the thread collects: the bell is rung for so many bytes only
         self._answered = False  # the stream has rung the bell since the thread last looked
         # Reentrant: counters() may be called by a signal handler that interrupts counters().
         self._lock = threading.RLock()
