@@ -44,8 +44,8 @@ BUGS = (
     Bug(
         "tell what is merely queued",
         "server/store/commit_queue.cc",
-        "  groups_.pop_front();\n  return group;",
-        "  groups_.pop_front();\n  committed_ = last_ticket_;\n  return group;",
+        "    groups_.pop_front();\n  }\n  return group;",
+        "    groups_.pop_front();\n  }\n  committed_ = last_ticket_;\n  return group;",
         "server_store_tests",
     ),
     Bug(
@@ -207,8 +207,8 @@ BUGS = (
     Bug(
         "puts overtake an erase",
         "server/store/store.cc",
-        "    useless[i] = later.Overwrites(mutations_[i]);",
-        "    useless[i] = later.Overwrites(mutations_[i]) ||\n"
+        "    useless[i] = later.Undo(mutations_[i]);",
+        "    useless[i] = later.Undo(mutations_[i]) ||\n"
         "                 mutations_[i].kind == Mutation::Kind::kEraseRange;",
         "server_store_tests",
     ),
